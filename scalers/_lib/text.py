@@ -1,0 +1,81 @@
+"""Text to value, by the rules of the Go code that users' manifests were written against (KEDA's typed config).
+
+Every function takes the text after trimming and raises ValueError with a sentence that completes "the value ...".
+"""
+
+import re
+
+__all__ = ["parse_bool", "parse_float", "parse_int", "parse_list", "parse_map", "parse_seconds"]
+
+_TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
+_FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
+_INT = re.compile(r"-?(0|[1-9]\d*)\Z", re.ASCII)
+_FLOAT = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?\Z", re.ASCII)
+_DURATION = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_INT64 = 1 << 63
+
+
+def parse_bool(text: str) -> bool:
+    """Go's strconv.ParseBool: 1 t T TRUE true True 0 f F FALSE false False, nothing else."""
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise ValueError("is no boolean: write true or false")
+
+
+def parse_int(text: str) -> int:
+    """A JSON integer that fits 64 bits: no leading zeros, no exponent, no fraction."""
+    if not _INT.match(text):
+        raise ValueError("is no whole number: write digits only, such as 5")
+    value = int(text)
+    if not -_INT64 <= value < _INT64:
+        raise ValueError("does not fit a 64-bit whole number")
+    return value
+
+
+def parse_float(text: str) -> float:
+    """A JSON number: no NaN, no Inf, no leading plus or point."""
+    if not _FLOAT.match(text):
+        raise ValueError("is no number: write it like 5 or 2.5")
+    value = float(text)
+    if value in {float("inf"), float("-inf")}:
+        raise ValueError("is too large a number")
+    return value
+
+
+def parse_seconds(text: str) -> float:
+    """A Go duration (`30s`, `1m30s`), or a bare whole number of *milliseconds* (KEDA's rule). In seconds, never negative."""
+    if text.startswith("-"):
+        raise ValueError("is a negative duration")
+    if text.isascii() and text.isdigit():
+        return int(text) / 1000
+    rest, total = text.removeprefix("+"), 0.0
+    if rest == "0":
+        return 0.0
+    while rest:
+        part = _DURATION.match(rest)
+        if part is None:
+            raise ValueError("is no duration: write it like 30s or 1m30s, or a whole number of milliseconds")
+        total += float(part[1]) * _UNITS[part[2]]
+        rest = rest[part.end() :]
+    if not text.removeprefix("+"):
+        raise ValueError("is no duration: write it like 30s")
+    return total
+
+
+def parse_list(text: str, separator: str = ",") -> tuple[str, ...]:
+    """Elements between separators, each trimmed."""
+    return tuple(part.strip() for part in text.split(separator))
+
+
+def parse_map(text: str, separator: str = ",") -> tuple[tuple[str, str], ...]:
+    """`k=v` pairs between separators; exactly one `=` in each (KEDA's rule)."""
+    pairs = []
+    for part in parse_list(text, separator):
+        name, equals, value = part.partition("=")
+        if not equals or "=" in value:
+            raise ValueError("is no list of name=value pairs (exactly one = in each)")
+        pairs.append((name.strip(), value.strip()))
+    return tuple(pairs)

@@ -1,0 +1,228 @@
+"""All that a scaler may import from Tidegate, and all that Tidegate promises to scalers.
+
+A scaler reads numbers from an event source. It knows no HPA, no replicas, no Kubernetes, no cache, no schedule and no
+retry. It is a class with an entry point in the group `tidegate.scalers`, named after the trigger type:
+
+    class DepthConnection(Connection):
+        address: str = key(order=(METADATA, ENV))
+
+        def open(self, host: Host) -> AbstractAsyncContextManager[Client]: ...
+
+    class DepthMetadata(Metadata):
+        connection: DepthConnection
+        queue: str = key()
+        depth: int = key(default=5, role=Role.TARGET)
+
+        def metric_name(self) -> str:
+            return f"depth-{self.queue}"
+
+    class Depth(Scaler[Client, DepthMetadata]):
+        metadata = DepthMetadata
+
+        async def measure(self, client: Client, metadata: DepthMetadata) -> Reading:
+            return Reading(await client.depth(metadata.queue))
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+
+from scalers._lib.metadata import AUTH, ENV, METADATA, Inputs, Key, Parsed, Role, Seconds, check, key, parse
+from scalers._lib.metadata import Connection as _Connection
+from scalers._lib.metadata import Metadata as _Metadata
+from scalers._lib.problem import Problem
+
+__all__ = [
+    "AUTH",
+    "ENV",
+    "METADATA",
+    "Batches",
+    "Change",
+    "Connection",
+    "Host",
+    "Inputs",
+    "InvalidMetadata",
+    "Key",
+    "Metadata",
+    "MetricSpec",
+    "NoData",
+    "Parsed",
+    "Problem",
+    "Reading",
+    "Role",
+    "Scaler",
+    "ScalerError",
+    "Seconds",
+    "Unauthorized",
+    "Unavailable",
+    "Wakes",
+    "check",
+    "key",
+    "normalise",
+    "parse",
+]
+
+
+class ScalerError(Exception):
+    """A trigger could not be read. `reason` is one CamelCase word; the message is for a person and holds no secret.
+
+    `connection` says that the connection itself failed (refused, reset, DNS, TLS, timed out while connecting): only such
+    errors count against the Source that others share.
+    """
+
+    reason: ClassVar[str] = "ScalerError"
+
+    def __init__(self, message: str, *, connection: bool = False) -> None:
+        super().__init__(message)
+        self.connection = connection
+
+
+class InvalidMetadata(ScalerError):
+    """What the manifest says cannot work; until it changes, trying again is useless."""
+
+    reason = "InvalidMetadata"
+
+    def __init__(self, message: str, *, problems: Sequence[Problem] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+
+class Unauthorized(ScalerError):
+    """The source refused the credentials; until they change, trying again is useless."""
+
+    reason = "Unauthorized"
+
+
+class NoData(ScalerError):
+    """The source answered, but without a usable number. Not knowing is not zero."""
+
+    reason = "NoData"
+
+
+class Unavailable(ScalerError):
+    """The source did not answer, or answered with a failure that time may cure."""
+
+    reason = "Unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One number from a source. `value` is finite (NoData is raised for what is not).
+
+    `active` overrides the rule "value is strictly above the activation". `metric` names the metric (as in `specs`) where
+    one trigger has several; None means the only one.
+    """
+
+    value: float
+    active: bool | None = None
+    metric: str | None = None
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise NoData(f"the source answered {self.value}, which is no usable number")
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSpec:
+    """One external metric of a trigger: its name without the `s<index>-` prefix, as the HPA will carry it, and its target."""
+
+    name: str
+    target: int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """News from a source. `metadata` None: any of its triggers may have changed. `active` None: read it again."""
+
+    metadata: _Metadata | None = None
+    active: bool | None = None
+
+
+class Host(Protocol):
+    """What Tidegate offers to a connection. The wall clock is aware and in UTC."""
+
+    def now(self) -> datetime:
+        """The time that schedules follow."""
+        ...
+
+    async def sleep_until(self, moment: datetime) -> None:
+        """Return when `now()` has reached `moment`."""
+        ...
+
+
+class Connection(_Connection):
+    """See scalers._lib.metadata.Connection. A subclass says how its client is made."""
+
+    def open(self, host: Host) -> AbstractAsyncContextManager[Any]:
+        """The client that all triggers with an equal connection share; its exit closes everything it opened.
+
+        Entering may connect but need not. It raises ScalerError, `connection=True` when the server cannot be reached.
+        """
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """A short name of the server for logs and metrics; holds no secret."""
+        return type(self).__name__
+
+
+class Metadata(_Metadata):
+    """See scalers._lib.metadata.Metadata."""
+
+    connection: Connection
+
+
+Client = TypeVar("Client")
+M = TypeVar("M", bound=Metadata)
+
+
+class Scaler(ABC, Generic[Client, M]):
+    """Reads one kind of trigger. Stateless: Tidegate makes one instance per process and calls it concurrently.
+
+    Class attributes: `metadata`, the typed class of the trigger's metadata; `freshness`, how old a value may be (seconds)
+    when the HPA asks for it; `timeout`, the deadline of one read (seconds); `connects_first`, True where KEDA connects
+    while building the trigger, so that an object whose only trigger cannot be reached gets no HPA yet.
+    """
+
+    metadata: ClassVar[type[Metadata]]
+    freshness: ClassVar[float] = 5.0
+    timeout: ClassVar[float] = 3.0
+    connects_first: ClassVar[bool] = False
+
+    @abstractmethod
+    async def measure(self, client: Client, metadata: M) -> Reading | Sequence[Reading]:
+        """Read once. Raises ScalerError; anything else raised counts as Unavailable. Cancelled at the deadline."""
+
+    def specs(self, metadata: M) -> Sequence[MetricSpec]:
+        """The metrics of a trigger. Pure; the default is one, from `metric_name()` (normalised) and the target key."""
+        return (MetricSpec(normalise(metadata.metric_name()), metadata.target),)
+
+
+@runtime_checkable
+class Batches(Protocol):
+    """The optional ability of a scaler to read many triggers of one Source at once."""
+
+    async def measure_many(self, client: Any, batch: Sequence[Any]) -> Sequence[Reading | Sequence[Reading] | ScalerError]:
+        """One answer per metadata, in order. A ScalerError in the answer is that trigger's own; raising fails the batch."""
+        ...
+
+
+@runtime_checkable
+class Wakes(Protocol):
+    """The optional ability of a scaler to be told of changes instead of polling for them."""
+
+    def changes(self, client: Any) -> AsyncIterator[Change]:
+        """Changes for as long as it is iterated, about triggers measured on this client. Ends or raises: polling goes on,
+        and it is iterated again after a back-off. Raises `NotImplementedError` when this server has no such ability."""
+        ...
+
+
+def normalise(name: str) -> str:
+    """KEDA's normalisation of metric names: each of `/ . : % ( )` becomes `-`, nothing else changes."""
+    return name.translate(_NORMAL)
+
+
+_NORMAL = str.maketrans(dict.fromkeys("/.:%()", "-"))
