@@ -1,0 +1,78 @@
+"""What can be set about a process, in one place: every field with its unit, its default and why.
+
+`scaler.commands` fills these from flags and the environment; nothing else reads either.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+__all__ = ["AdapterSettings", "ControllerSettings", "RunSettings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControllerSettings:
+    """How the controller reconciles and decides."""
+
+    namespaces: tuple[str, ...] = ()
+    """Only these namespaces are watched; none: the whole cluster."""
+
+    activation: Literal["floor", "desired"] = "floor"
+    """The first write from zero where neither object nor namespace says: KEDA's floor, or the count the backlog needs."""
+
+    workers: int = 16
+    """Objects reconciled at a time. A reconcile waits on the API server, not on us; more only queues there."""
+
+    status_writers: int = 4
+    """Status patches in flight at a time: kept low so that scale writes never wait behind them."""
+
+    scale_attempts: int = 5
+    """Tries of one scale write against conflicts (each decides anew) before the next poll takes over."""
+
+    hpa_grace: float = 60.0
+    """An HPA younger than this (seconds) is not judged unhealthy: its controller may not have looked yet (KEDA's rule)."""
+
+    retry_first: float = 0.5
+    """First wait (seconds) before a failed reconcile is tried again; doubles."""
+
+    retry_cap: float = 60.0
+    """Longest such wait (seconds). KEDA waits up to 1000 s; a mended object should not wait that long."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdapterSettings:
+    """Where the external-metrics API is served."""
+
+    bind_address: str = "127.0.0.1"
+    """The listener's address. Loopback unless said otherwise."""
+
+    secure_port: int = 6443
+    """TCP port of the TLS listener; 0 picks a free one."""
+
+    service: str = "tidegate-metrics"
+    """The Service the APIService points at; the certificate is valid for `<service>.<namespace>.svc`."""
+
+    service_namespace: str = "tidegate"
+    """That Service's namespace."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """One process of `tidegate run`."""
+
+    controller: ControllerSettings = field(default_factory=ControllerSettings)
+    adapter: AdapterSettings = field(default_factory=AdapterSettings)
+
+    metrics_address: str = "127.0.0.1"
+    """Address of the plain HTTP listener with /metrics, /healthz and /readyz."""
+
+    metrics_port: int = 8080
+    """Its TCP port; 0 picks a free one."""
+
+    register: bool = False
+    """Create or update the Service and the APIService that send the aggregated API here."""
+
+    advertise: str | None = None
+    """HOST:PORT under which the API server reaches the adapter; None: the bound address."""
+
+    force: bool = False
+    """Replace an APIService that somebody else registered."""
