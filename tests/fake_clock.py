@@ -4,9 +4,9 @@
     task = asyncio.create_task(thing_that_sleeps_30_s(clock))
     await clock.advance(30)
 
-`advance` wakes sleepers one by one in the order of their due times (first come, first woken among equals), and
-lets the loop settle after each, so a sleeper that sleeps again within the span is woken again: the same run every
-time.
+`advance` wakes sleepers one by one in the order of their due times (first come, first woken among equals),
+and lets the loop settle after each, so that a sleeper that sleeps again within the span is woken again: every
+run is the same.
 
 IO deadlines and `pause` are real, as in the real Clock, so that real servers can be used. A test whose IO is
 scripted takes `FakeClock(virtual_io=True)`: there they follow fake time too.
@@ -76,7 +76,7 @@ class FakeClock:
         return self._due[0][0] - self.monotonic() if self._due else None
 
     async def settle(self) -> None:
-        """Let everything run that can run without time passing. (What waits for a socket is not waited for.)"""
+        """Let everything run that can without time passing. (What waits for a socket is not waited for.)"""
         loop = asyncio.get_running_loop()
         ready = getattr(loop, "_ready", None)  # uvloop has none: a fixed number of rounds has to do.
         for done in range(_ROUNDS):
@@ -98,7 +98,7 @@ class FakeClock:
         await self.settle()
 
     async def until(self, condition: Callable[[], object], *, within: float) -> None:
-        """Let time pass from sleeper to sleeper until `condition()` holds; fail after `within` fake seconds."""
+        """Let time pass from sleeper to sleeper until `condition()`; fail after `within` fake seconds."""
         end = self.elapsed + within
         await self.settle()
         while not condition():
