@@ -1,0 +1,42 @@
+"""Where we promise something else than what was recorded: named rules, explained in docs/differences.md.
+
+A rule is a predicate over what a record's case *is*, never over its id, and the outcome we promise instead,
+which the test then asserts like a recorded one.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["RULES", "Rule", "promised"]
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`applies` and `promise` take a record's input and output; `promise` answers the output we promise."""
+
+    name: str
+    stem: str
+    applies: Callable[[Record, Record], bool]
+    promise: Callable[[Record, Record], dict[str, Any]]
+
+
+RULES: tuple[Rule, ...] = (
+    # Where KEDA's builder panics over a value, ours reports that value as a problem of the metadata.
+    Rule(
+        "no-panic",
+        "triggers",
+        applies=lambda _given, recorded: recorded.get("stage") == "panic",
+        promise=lambda _given, recorded: {**recorded, "stage": "parse"},
+    ),
+)
+
+
+def promised(stem: str, given: Record, recorded: Record) -> tuple[str | None, dict[str, Any]]:
+    """The name of the first rule that applies (or None), and the output to assert."""
+    for rule in RULES:
+        if rule.stem == stem and rule.applies(given, recorded):
+            return rule.name, rule.promise(given, recorded)
+    return None, dict(recorded)

@@ -1,0 +1,115 @@
+"""The runner itself: absent and broken records fail, only what is listed is skipped, the counts are right."""
+
+import json
+from types import SimpleNamespace
+
+import deviations
+import pending
+import pytest
+import runner
+
+
+def written(folder, text, stem="cron"):
+    (folder / f"{stem}.jsonl").write_text(text, encoding="utf-8")
+    return runner.load(stem, folder)
+
+
+def record(name, given=None, output=None):
+    return json.dumps({"id": name, "input": given or {}, "output": output or {}})
+
+
+@pytest.mark.parametrize(
+    "text", ["", "\n \n", "{", "[]", '{"id": "a", "input": {}}', '{"id": "a", "input": 1, "output": {}}']
+)
+def test_what_is_no_record_is_a_failing_case(tmp_path, text):
+    (case,) = written(tmp_path, text)
+    assert case.problem
+    assert case.skip is None
+
+
+def test_an_absent_file_is_a_failing_case(tmp_path):
+    (case,) = runner.load("cron", tmp_path)
+    assert "cannot read" in case.problem
+
+
+def test_records_become_cases_in_order_with_their_ids(tmp_path):
+    text = "\n".join([record("b", {"at": 1}, {"value": "2\u2028"}), record("a")])
+    cases = written(tmp_path, text)
+    assert [case.id for case in cases] == ["b", "a"]
+    assert cases[0].input == {"at": 1}
+    assert cases[0].output == {"value": "2\u2028"}
+
+
+def test_the_same_id_twice_fails(tmp_path):
+    cases = written(tmp_path, record("a") + "\n" + record("a"))
+    assert "more than one record called a" in cases[-1].problem
+
+
+def test_the_folder_comes_from_the_environment_or_is_our_own():
+    assert str(runner.directory({"TIDEGATE_CONFORMANCE": "/elsewhere"})) == "/elsewhere"
+    assert runner.directory({}).joinpath("hpa.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    ("stem", "given", "reason"),
+    [
+        ("triggers", {"type": "kafka"}, "not built yet: kafka"),
+        ("triggers", {"type": "redis"}, None),
+        ("triggers", {"type": "no-such-type"}, None),  # being refused is built
+        ("formulas", {"formula": "a"}, "not built yet: formulas"),
+        ("cron", {"timezone": "UTC"}, None),
+        (
+            "wire",
+            {"manifest": {"spec": {"triggers": [{"type": "cron"}, {"type": "kafka"}]}}},
+            "not built yet: kafka",
+        ),
+        ("wire", {"manifest": {"spec": {"triggers": "none"}}}, None),
+    ],
+)
+def test_only_what_is_listed_is_pending(stem, given, reason):
+    assert pending.reason(stem, given) == reason
+
+
+def test_the_pending_list_is_sorted_within_its_halves_and_names_nothing_twice():
+    types = pending.NOT_BUILT[3:]
+    assert sorted(types) == list(types)
+    assert len(set(pending.NOT_BUILT)) == len(pending.NOT_BUILT)
+
+
+def test_a_panic_of_kedas_is_a_problem_of_ours(tmp_path):
+    panic = {"accept": False, "stage": "panic"}
+    (case,) = written(tmp_path, record("a", {"type": "redis"}, panic), stem="triggers")
+    assert (case.rule, case.output["stage"], case.output["accept"]) == ("no-panic", "parse", False)
+    assert deviations.promised("triggers", {}, {"stage": "build"}) == (None, {"stage": "build"})
+
+
+def report(node, when="call", outcome="passed", longrepr="", rule=""):
+    return SimpleNamespace(
+        nodeid=node,
+        when=when,
+        failed=outcome == "failed",
+        skipped=outcome == "skipped",
+        longrepr=longrepr,
+        user_properties=[("conformance", ["cron", rule])],
+    )
+
+
+def test_the_closing_line_counts_every_test_once_by_its_worst_outcome():
+    tally = runner.Tally()
+    for seen in (
+        report("a", "setup"),
+        report("a"),
+        report("a", "teardown"),
+        report("b"),
+        report("b", "teardown", "failed"),
+        report("c", "setup", "failed"),
+        report("d", "setup", "skipped", "not built yet: kafka"),
+        report("e", rule="no-panic"),
+        report("f", rule="no-panic"),
+        report("g", "setup", "skipped", "no redis-server here"),
+        SimpleNamespace(user_properties=[]),
+    ):
+        tally.add(seen)
+    assert list(tally.lines()) == [
+        "cron: 1 passed / 2 deviated (no-panic 2) / 1 pending / 2 failed / 1 skipped"
+    ]
