@@ -1,8 +1,8 @@
 """A ScaledObject as typed, frozen values.
 
 `ScaledObjectSpec` and what it holds is `spec` as written, with None or "" for what is absent; the CRD's
-schema is generated from it. `ScaledObject` is the whole object and answers with KEDA's effective values, so that no
-default is applied anywhere else. `manifest.parse` makes it; nothing here looks at a raw manifest.
+schema is generated from it. `ScaledObject` is the whole object and answers with KEDA's effective values, so
+that no default is applied anywhere else. `manifest.parse` makes it; nothing here looks at a raw manifest.
 """
 
 from collections.abc import Mapping

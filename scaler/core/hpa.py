@@ -1,0 +1,186 @@
+"""The HPA that belongs to a ScaledObject, and whether the one in the cluster still is it.
+
+`desired` is facts 2.4: names, labels, owner, bounds, metrics. `difference` answers which fields need a write,
+after the API server's own defaulting, so that reconciling an unchanged object writes nothing. That defaulting
+and the API server's refusals stand in modules of their own and are offered here too.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scaler.core.hpa_defaults import defaulted
+from scaler.core.hpa_rules import Cause, validate
+from scaler.core.hpa_shape import known
+from scaler.core.model import ScaledObject
+from scalers._lib import quantity
+from scalers.sdk import MetricSpec
+
+__all__ = [
+    "Cause",
+    "TriggerMetrics",
+    "defaulted",
+    "desired",
+    "difference",
+    "external_name",
+    "render",
+    "validate",
+]
+
+OWNER_LABEL = "scaledobject.keda.sh/name"
+EXCLUDED_LABELS = "scaledobject.keda.sh/hpa-excluded-labels"
+_LONGEST_LABEL = 63
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerMetrics:
+    """The external metrics of one trigger.
+
+    `index` is its position in `spec.triggers`; an empty metric type is AverageValue. A trigger whose metadata
+    does not parse has the one metric `invalid`: it is answered with an error, and so keeps the HPA from
+    scaling in on what the other triggers say.
+    """
+
+    index: int
+    specs: tuple[MetricSpec, ...]
+    metric_type: str = ""
+
+
+def external_name(index: int, spec: MetricSpec) -> str:
+    """The metric's name in the HPA: `s<index>-<name>`."""
+    return f"s{index}-{spec.name}"
+
+
+def desired(so: ScaledObject, metrics: Sequence[TriggerMetrics], version: str) -> dict[str, Any]:
+    """The HPA to have, not defaulted. Raises ValueError for a metric name used twice, or no metric at all."""
+    target = so.target
+    config = so.hpa_config
+    spec: dict[str, Any] = {
+        "scaleTargetRef": {"apiVersion": target.api_version, "kind": target.kind, "name": target.name},
+        "minReplicas": so.floor,
+        "maxReplicas": so.maximum,
+        "metrics": _metrics(so, metrics),
+    }
+    if config is not None and config.behavior is not None:
+        spec["behavior"] = config.behavior.written()
+    return {
+        "apiVersion": "autoscaling/v2",
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": _metadata(so, version),
+        "spec": spec,
+    }
+
+
+def render(so: ScaledObject, metrics: Sequence[TriggerMetrics], version: str) -> dict[str, Any]:
+    """The HPA as `tidegate render` shows it: without the owner's uid where no API server gave one yet."""
+    result = desired(so, metrics, version)
+    if not so.uid:
+        for reference in result["metadata"]["ownerReferences"]:
+            del reference["uid"]
+    return result
+
+
+def difference(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[str, ...]:
+    """The paths of the fields of `live` that differ from `wanted`; () when nothing needs a write.
+
+    Labels, annotations and owners that others added are left alone (facts 2.5, but annotations too).
+    """
+    found: list[str] = []
+    mine, theirs = wanted.get("metadata", {}), live.get("metadata", {})
+    for field in ("labels", "annotations"):
+        have = theirs.get(field) or {}
+        found += [f"metadata.{field}.{k}" for k, v in (mine.get(field) or {}).items() if have.get(k) != v]
+    if _owners_differ(theirs.get("ownerReferences") or [], mine.get("ownerReferences") or []):
+        found.append("metadata.ownerReferences")
+    live_spec = known(defaulted(live).get("spec"))
+    wanted_spec = known(defaulted(wanted).get("spec"))
+    found += _differences(live_spec, wanted_spec, "spec")
+    return tuple(found)
+
+
+def _metadata(so: ScaledObject, version: str) -> dict[str, Any]:
+    excluded = set(so.annotations.get(EXCLUDED_LABELS, "").split(","))
+    own = {
+        "app.kubernetes.io/name": _label(so.hpa_name),
+        "app.kubernetes.io/version": version,
+        "app.kubernetes.io/part-of": so.name,
+        "app.kubernetes.io/managed-by": "keda-operator",
+    }
+    copied = {
+        name: value for name, value in {**so.labels, OWNER_LABEL: so.name}.items() if name not in excluded
+    }
+    metadata: dict[str, Any] = {
+        "name": so.hpa_name,
+        "namespace": so.namespace,
+        "labels": own | copied,
+        "ownerReferences": [
+            {
+                "apiVersion": "keda.sh/v1alpha1",
+                "kind": "ScaledObject",
+                "name": so.name,
+                "uid": so.uid,
+                "controller": True,
+                "blockOwnerDeletion": True,
+            }
+        ],
+    }
+    if so.annotations:
+        metadata["annotations"] = dict(so.annotations)
+    return metadata
+
+
+def _label(text: str) -> str:
+    """The text as a label's value: at most 63 characters, ending in a letter or digit."""
+    text = text[:_LONGEST_LABEL]
+    while text and not (text[-1].isascii() and text[-1].isalnum()):
+        text = text[:-1]
+    return text
+
+
+def _metrics(so: ScaledObject, metrics: Sequence[TriggerMetrics]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    names: set[str] = set()
+    for trigger in metrics:
+        for spec in trigger.specs:
+            name = external_name(trigger.index, spec)
+            if name in names:
+                raise ValueError(f"metric {name} is defined twice in ScaledObject {so.key}")
+            names.add(name)
+            found.append(_external(so, name, spec, trigger.metric_type or "AverageValue"))
+    if not found:
+        raise ValueError(f"no trigger of ScaledObject {so.key} has a metric")
+    return sorted(found, key=lambda metric: str(metric["type"]))
+
+
+def _external(so: ScaledObject, name: str, spec: MetricSpec, metric_type: str) -> dict[str, Any]:
+    try:
+        target = quantity.from_number(spec.target)
+    except ValueError as error:
+        raise ValueError(f"metric {name}: its target {error}") from error
+    field = "averageValue" if metric_type == "AverageValue" else "value"
+    return {
+        "type": "External",
+        "external": {
+            "metric": {"name": name, "selector": {"matchLabels": {OWNER_LABEL: so.name}}},
+            "target": {"type": metric_type, field: target},
+        },
+    }
+
+
+def _owners_differ(have: Sequence[Mapping[str, Any]], want: Sequence[Mapping[str, Any]]) -> bool:
+    """Is one of ours missing, or is there another controller beside it?"""
+    others = [reference for reference in have if reference not in want]
+    return any(reference not in have for reference in want) or any(
+        other.get("controller") for other in others
+    )
+
+
+def _differences(have: Any, want: Any, path: str) -> Iterator[str]:
+    if isinstance(have, Mapping) and isinstance(want, Mapping):
+        for name in sorted({*have, *want}):
+            yield from _differences(have.get(name), want.get(name), f"{path}.{name}")
+    elif isinstance(have, list) and isinstance(want, list) and len(have) == len(want):
+        for index, (left, right) in enumerate(zip(have, want, strict=True)):
+            yield from _differences(left, right, f"{path}[{index}]")
+    elif have != want:
+        yield path
