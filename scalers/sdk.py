@@ -1,17 +1,18 @@
 """All that a scaler may import from Tidegate, and all that Tidegate promises to scalers.
 
-A scaler reads numbers from an event source. It knows no HPA, no replicas, no Kubernetes, no cache, no schedule and no
-retry. It is a class with an entry point in the group `tidegate.scalers`, named after the trigger type:
+A scaler reads numbers from an event source. It knows no HPA, no replicas, no Kubernetes, no cache, no
+schedule and no retry. It is a class with an entry point in the group `tidegate.scalers`, named after the
+trigger type:
 
     class DepthConnection(Connection):
-        address: str = key(order=(METADATA, ENV))
+        address: str = key(order=(METADATA, ENV), help="host:port of the server")
 
         def open(self, host: Host) -> AbstractAsyncContextManager[Client]: ...
 
     class DepthMetadata(Metadata):
         connection: DepthConnection
-        queue: str = key()
-        depth: int = key(default=5, role=Role.TARGET)
+        queue: str = key(help="the queue to count")
+        depth: int = key(default=5, role=Role.TARGET, help="items that one replica should carry")
 
         def metric_name(self) -> str:
             return f"depth-{self.queue}"
@@ -21,6 +22,8 @@ retry. It is a class with an entry point in the group `tidegate.scalers`, named 
 
         async def measure(self, client: Client, metadata: DepthMetadata) -> Reading:
             return Reading(await client.depth(metadata.queue))
+
+`scalers.testing` has the contract that every scaler passes, as a test class to inherit.
 """
 
 import math
@@ -31,9 +34,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
-from scalers._lib.metadata import AUTH, ENV, METADATA, Inputs, Key, Parsed, Role, Seconds, check, key, parse
+from scalers._lib.metadata import AUTH, ENV, METADATA, Key, Role, Seconds, check, declared_keys, key
 from scalers._lib.metadata import Connection as _Connection
 from scalers._lib.metadata import Metadata as _Metadata
+from scalers._lib.parse import Inputs, Parsed, parse
 from scalers._lib.problem import Problem
 
 __all__ = [
@@ -61,6 +65,7 @@ __all__ = [
     "Unavailable",
     "Wakes",
     "check",
+    "declared_keys",
     "key",
     "normalise",
     "parse",
@@ -68,10 +73,10 @@ __all__ = [
 
 
 class ScalerError(Exception):
-    """A trigger could not be read. `reason` is one CamelCase word; the message is for a person and holds no secret.
+    """A trigger could not be read. `reason` is one CamelCase word; the message is for a person, no secrets.
 
-    `connection` says that the connection itself failed (refused, reset, DNS, TLS, timed out while connecting): only such
-    errors count against the Source that others share.
+    `connection` says that the connection itself failed (refused, reset, DNS, TLS, no answer at all): only
+    such errors count against the Source that others share.
     """
 
     reason: ClassVar[str] = "ScalerError"
@@ -81,7 +86,7 @@ class ScalerError(Exception):
         self.connection = connection
 
 
-class InvalidMetadata(ScalerError):
+class InvalidMetadata(ScalerError):  # noqa: N818 - its name is the reason users see
     """What the manifest says cannot work; until it changes, trying again is useless."""
 
     reason = "InvalidMetadata"
@@ -91,19 +96,19 @@ class InvalidMetadata(ScalerError):
         self.problems = tuple(problems)
 
 
-class Unauthorized(ScalerError):
+class Unauthorized(ScalerError):  # noqa: N818 - its name is the reason users see
     """The source refused the credentials; until they change, trying again is useless."""
 
     reason = "Unauthorized"
 
 
-class NoData(ScalerError):
+class NoData(ScalerError):  # noqa: N818 - its name is the reason users see
     """The source answered, but without a usable number. Not knowing is not zero."""
 
     reason = "NoData"
 
 
-class Unavailable(ScalerError):
+class Unavailable(ScalerError):  # noqa: N818 - its name is the reason users see
     """The source did not answer, or answered with a failure that time may cure."""
 
     reason = "Unavailable"
@@ -111,10 +116,10 @@ class Unavailable(ScalerError):
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One number from a source. `value` is finite (NoData is raised for what is not).
+    """One number from a source. `value` is finite: NoData is raised for what is not.
 
-    `active` overrides the rule "value is strictly above the activation". `metric` names the metric (as in `specs`) where
-    one trigger has several; None means the only one.
+    `active` overrides the rule "value is strictly above the activation". `metric` names the metric (as in
+    `specs`) where one trigger has several; None means the only one.
     """
 
     value: float
@@ -128,7 +133,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class MetricSpec:
-    """One external metric of a trigger: its name without the `s<index>-` prefix, as the HPA will carry it, and its target."""
+    """One external metric of a trigger: its name in the HPA (less the `s<index>-` prefix) and its target."""
 
     name: str
     target: int | float
@@ -136,17 +141,25 @@ class MetricSpec:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """News from a source. `metadata` None: any of its triggers may have changed. `active` None: read it again."""
+    """News of the triggers whose `query()` equals that of `metadata`; None: of any trigger of the source.
+
+    `active` None: read them again. Otherwise it is the source's verdict.
+    """
 
     metadata: _Metadata | None = None
     active: bool | None = None
 
 
 class Host(Protocol):
-    """What Tidegate offers to a connection. The wall clock is aware and in UTC."""
+    """What Tidegate offers to a connection."""
+
+    @property
+    def wake_ups(self) -> bool:
+        """May clients ask their servers to tell of changes? False is the off switch."""
+        ...
 
     def now(self) -> datetime:
-        """The time that schedules follow."""
+        """The wall clock that schedules follow: aware, in UTC."""
         ...
 
     async def sleep_until(self, moment: datetime) -> None:
@@ -155,12 +168,17 @@ class Host(Protocol):
 
 
 class Connection(_Connection):
-    """See scalers._lib.metadata.Connection. A subclass says how its client is made."""
+    """What connects a trigger: address, TLS, credentials. A subclass says how its client is made.
+
+    Equal connections (same class, equal `identity`) share one client, whichever objects and trigger types
+    they come from.
+    """
 
     def open(self, host: Host) -> AbstractAsyncContextManager[Any]:
         """The client that all triggers with an equal connection share; its exit closes everything it opened.
 
-        Entering may connect but need not. It raises ScalerError, `connection=True` when the server cannot be reached.
+        Entering may connect but need not. It raises ScalerError, `connection=True` when the server cannot be
+        reached.
         """
         raise NotImplementedError
 
@@ -170,7 +188,7 @@ class Connection(_Connection):
 
 
 class Metadata(_Metadata):
-    """See scalers._lib.metadata.Metadata."""
+    """A trigger's metadata. A subclass declares keys with `key`, and `connection: MyConnection`."""
 
     connection: Connection
 
@@ -180,33 +198,41 @@ M = TypeVar("M", bound=Metadata)
 
 
 class Scaler(ABC, Generic[Client, M]):
-    """Reads one kind of trigger. Stateless: Tidegate makes one instance per process and calls it concurrently.
-
-    Class attributes: `metadata`, the typed class of the trigger's metadata; `freshness`, how old a value may be (seconds)
-    when the HPA asks for it; `timeout`, the deadline of one read (seconds); `connects_first`, True where KEDA connects
-    while building the trigger, so that an object whose only trigger cannot be reached gets no HPA yet.
-    """
+    """Reads one kind of trigger. Stateless: a process has one instance and calls it concurrently."""
 
     metadata: ClassVar[type[Metadata]]
+    """The typed class of the trigger's metadata."""
     freshness: ClassVar[float] = 5.0
+    """How old a value may be when the HPA asks for it, in seconds."""
     timeout: ClassVar[float] = 3.0
+    """The deadline of one read, in seconds; after it the read is cancelled."""
     connects_first: ClassVar[bool] = False
+    """KEDA connects while building the trigger: alone in its object, it gets no HPA until that succeeds."""
 
     @abstractmethod
     async def measure(self, client: Client, metadata: M) -> Reading | Sequence[Reading]:
-        """Read once. Raises ScalerError; anything else raised counts as Unavailable. Cancelled at the deadline."""
+        """Read once. Raises ScalerError; anything else raised counts as Unavailable."""
 
     def specs(self, metadata: M) -> Sequence[MetricSpec]:
-        """The metrics of a trigger. Pure; the default is one, from `metric_name()` (normalised) and the target key."""
+        """The metrics of a trigger. Pure. By default one: `metric_name()`, normalised, and the target key."""
         return (MetricSpec(normalise(metadata.metric_name()), metadata.target),)
+
+    def warnings(self, metadata: M) -> Sequence[Problem]:  # noqa: ARG002 - most scalers have none
+        """What is accepted but will fail when it is read, for `tidegate validate`. Does no network IO."""
+        return ()
 
 
 @runtime_checkable
 class Batches(Protocol):
     """The optional ability of a scaler to read many triggers of one Source at once."""
 
-    async def measure_many(self, client: Any, batch: Sequence[Any]) -> Sequence[Reading | Sequence[Reading] | ScalerError]:
-        """One answer per metadata, in order. A ScalerError in the answer is that trigger's own; raising fails the batch."""
+    async def measure_many(
+        self, client: Any, batch: Sequence[Any]
+    ) -> Sequence[Reading | Sequence[Reading] | ScalerError]:
+        """One answer per metadata, in order.
+
+        A ScalerError in the answer is that trigger's own; raising fails the batch.
+        """
         ...
 
 
@@ -215,8 +241,11 @@ class Wakes(Protocol):
     """The optional ability of a scaler to be told of changes instead of polling for them."""
 
     def changes(self, client: Any) -> AsyncIterator[Change]:
-        """Changes for as long as it is iterated, about triggers measured on this client. Ends or raises: polling goes on,
-        and it is iterated again after a back-off. Raises `NotImplementedError` when this server has no such ability."""
+        """Changes for as long as it is iterated (by one at a time), about triggers measured on this client.
+
+        When it ends or raises, polling goes on and it is iterated again after a back-off. It raises
+        NotImplementedError when this server has no such ability.
+        """
         ...
 
 

@@ -1,18 +1,17 @@
-"""A trigger's metadata as a typed class: how its keys are declared, found and converted.
+"""A trigger's metadata as a typed class: how its keys are declared, and what follows from the declaration.
 
-A key may come from the trigger's metadata, from an environment variable of the scale target's container (`<key>FromEnv`
-names it), or from a TriggerAuthentication. The order of these sources is declared per key, since KEDA's differs per key;
-the first source with a non-blank value wins, and among aliases the first name (facts: KEDA's typed config). Every problem
-is reported, not only the first.
+A key may come from the trigger's metadata, from an environment variable of the scale target's container
+(`<key>FromEnv` names it), or from a TriggerAuthentication. The order of these sources is declared per key,
+since KEDA's differs per key. How keys are found and converted is in `scalers._lib.parse`.
 """
 
 import dataclasses
 import enum
 import functools
 import typing
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Generic, NewType, TypeVar, dataclass_transform
+from typing import Any, NewType, TypeVar, cast, dataclass_transform
 
 from scalers._lib import text
 from scalers._lib.problem import Problem
@@ -21,17 +20,18 @@ __all__ = [
     "AUTH",
     "ENV",
     "METADATA",
+    "REQUIRED",
     "Connection",
-    "Inputs",
+    "Declared",
     "Key",
     "Metadata",
-    "Parsed",
     "Role",
     "Seconds",
     "check",
+    "declared_checks",
+    "declared_connection",
     "declared_keys",
     "key",
-    "parse",
 ]
 
 METADATA, ENV, AUTH = "metadata", "env", "auth"
@@ -81,7 +81,7 @@ class Key:
     def convert(self, value: str) -> Any:
         """The typed value. Raises ValueError."""
         kind = self.type
-        if self.choices and any(part not in self.choices for part in text.parse_list(value, self.separator)):
+        if self.choices and any(p not in self.choices for p in text.parse_list(value, self.separator)):
             raise ValueError(f"must be one of {', '.join(self.choices)}")
         if typing.get_origin(kind) is tuple:
             element = typing.get_args(kind)[0]
@@ -103,24 +103,28 @@ def key(
 ) -> Any:
     """Declare a key of a Metadata or Connection class.
 
-    `names` are the manifest's names, the first being the documented one (none: the attribute's name in camelCase).
-    Without `default` the key is required. `secret` keeps it out of reprs and problems. Types: str, bool, int, float,
-    Seconds, `tuple[str, ...]` (a list) and `tuple[tuple[str, str], ...]` (name=value pairs).
+    `names` are the manifest's names, the first being the documented one (none: the attribute's name in
+    camelCase). Without `default` the key is required. `secret` keeps it out of reprs and problems. Types:
+    str, bool, int, float, Seconds, `tuple[str, ...]` (a list) and `tuple[tuple[str, str], ...]` (name=value
+    pairs).
     """
-    spec = Key(names=names, order=order, secret=secret, role=role, choices=choices, separator=separator, help=help)
+    spec = Key(
+        names=names, order=order, secret=secret, role=role, choices=choices, separator=separator, help=help
+    )
     if default is REQUIRED:
-        return field(repr=not secret, metadata={"key": spec})
-    return field(default=default, repr=not secret, metadata={"key": spec})
+        return field(metadata={"key": spec})
+    return field(default=default, metadata={"key": spec})
 
 
-Check = TypeVar("Check", bound=Callable[..., "str | Problem | None"])
+Check = TypeVar("Check", bound=Callable[..., str | Problem | None])
 
 
 def check(*names: str) -> Callable[[Check], Check]:
     """Mark a method of a Metadata or Connection class as a rule over several attributes.
 
-    It runs only when none of the named attributes has a problem of its own or is unknown offline, and may use only these.
-    It answers None when all is well, a sentence (put on the first attribute's path), or a Problem.
+    It runs only when none of the named attributes has a problem of its own or is unknown offline, and may use
+    only these. It answers None when all is well, a sentence (put on the first attribute's path), or a
+    Problem.
     """
 
     def mark(method: Check) -> Check:
@@ -131,167 +135,125 @@ def check(*names: str) -> Callable[[Check], Check]:
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(key, field))
-class _Declared:
-    """Makes every subclass a frozen, keyword-only dataclass."""
+class Declared:
+    """Makes every subclass a frozen, keyword-only dataclass whose equality is its class and `identity`."""
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        dataclass(frozen=True, kw_only=True)(cls)
+        dataclass(frozen=True, kw_only=True, eq=False, repr=False)(cls)
+
+    def identity(self) -> Hashable:
+        """What makes two of this class equal: all attributes, unless a subclass knows that some are idle."""
+        return tuple(getattr(self, item.name, None) for item in dataclasses.fields(self))  # type: ignore[arg-type]
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self) or not isinstance(other, Declared):
+            return NotImplemented
+        return self is other or self.identity() == other.identity()
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.identity()))
+
+    def __repr__(self) -> str:
+        """The attributes that are known and no secret."""
+        shown = (
+            f"{n}={getattr(self, n)!r}"
+            for n, k in declared_keys(type(self))
+            if not k.secret and hasattr(self, n)
+        )
+        return f"{type(self).__name__}({', '.join(shown)})"
 
 
-class Connection(_Declared):
+class Connection(Declared):
     """The part of a trigger's metadata that connects: address, TLS, credentials.
 
-    Equal connections (same class, equal fields) share one client, whichever objects and trigger types they come from.
+    Equal connections (same class, equal `identity`) share one client, whichever objects and triggers they
+    come from.
     """
 
 
-class Metadata(_Declared):
-    """A trigger's metadata. A subclass declares keys with `key`, and its connection as `connection: MyConnection`."""
+class Metadata(Declared):
+    """A trigger's metadata. A subclass declares keys with `key`, and `connection: MyConnection`."""
 
     connection: Connection
 
     def metric_name(self) -> str:
-        """The metric's name without the `s<index>-` prefix, before normalising (KEDA's pattern for this type)."""
+        """The name of the metric without the `s<index>-` prefix, not yet normalised (KEDA's pattern)."""
         raise NotImplementedError
 
     @property
     def target(self) -> int | float:
         """The value of the key with the target role: what one replica should carry. 1 without such a key."""
-        return next((getattr(self, attr) for attr, k in declared_keys(type(self)) if k.role is Role.TARGET), 1)
+        return self._value(Role.TARGET, 1)
 
     @property
     def activation(self) -> int | float:
         """Active means strictly above this; 0 without a key of that role."""
-        return next((getattr(self, attr) for attr, k in declared_keys(type(self)) if k.role is Role.ACTIVATION), 0)
+        return self._value(Role.ACTIVATION, 0)
 
     def query(self) -> Hashable:
-        """What is asked, without what is made of the answer: triggers with equal queries on one Source are read once."""
-        parts = [getattr(self, attr) for attr, k in declared_keys(type(self)) if k.role is None and hasattr(self, attr)]
-        return (type(self), *parts)
+        """What is asked, without what is made of the answer.
+
+        Triggers with equal queries on one Source are read once.
+        """
+        keys = declared_keys(type(self))
+        return (type(self), *(getattr(self, attr, None) for attr, spec in keys if spec.role is None))
+
+    def _value(self, role: Role, default: float) -> int | float:
+        keys = declared_keys(type(self))
+        return next((getattr(self, attr) for attr, spec in keys if spec.role is role), default)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
-    """What a trigger's keys are looked up in. Sources listed in `unknown` could not be read (offline validation)."""
-
-    metadata: Mapping[str, str]
-    env: Mapping[str, str] = field(default_factory=dict)
-    auth: Mapping[str, str] = field(default_factory=dict, repr=False)
-    unknown: frozenset[str] = frozenset()
+def declared_keys(cls: type[Declared]) -> tuple[tuple[str, Key], ...]:
+    """(attribute, key) of a class in order of declaration, its connection's keys not included."""
+    return _keys(cast("Any", cls))
 
 
-M = TypeVar("M", bound=_Declared)
+def declared_connection(cls: type[Declared]) -> type[Connection] | None:
+    """The connection class of a Metadata class."""
+    connection: type[Connection] | None = _hints(cast("Any", cls)).get("connection")
+    return connection
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed(Generic[M]):
-    """`value` is None when there are problems. Attributes in `assumed` are known only online and missing from `value`."""
+def declared_checks(cls: type[Declared]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """(method, attributes it needs) of the rules marked with `check`."""
+    return _checks(cast("Any", cls))
 
-    value: M | None
-    problems: tuple[Problem, ...]
-    assumed: frozenset[str]
-    unused: tuple[str, ...]
+
+# Cached by class: a thousand objects share a handful of classes. (Cast, as mypy takes __hash__ to be the
+# instances'.)
+@functools.cache
+def _hints(cls: Any) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
 
 
 @functools.cache
-def declared_keys(cls: type) -> tuple[tuple[str, Key], ...]:
-    """(attribute, key) of a class in order of declaration, its connection's keys not included."""
-    hints = typing.get_type_hints(cls)
-    found = []
-    for item in dataclasses.fields(cls):
-        spec: Key | None = item.metadata.get("key")
-        if spec is not None:
-            names = spec.names or (_camel(item.name),)
-            found.append((item.name, dataclasses.replace(spec, names=names, type=hints[item.name], default=REQUIRED if item.default is dataclasses.MISSING else item.default)))
-    return tuple(found)
+def _keys(cls: Any) -> tuple[tuple[str, Key], ...]:
+    hints = _hints(cls)
+    return tuple(
+        (
+            item.name,
+            dataclasses.replace(
+                item.metadata["key"],
+                names=item.metadata["key"].names or (_camel(item.name),),
+                type=hints[item.name],
+                default=REQUIRED if item.default is dataclasses.MISSING else item.default,
+            ),
+        )
+        for item in dataclasses.fields(cls)
+        if "key" in item.metadata
+    )
 
 
-def parse(cls: type[M], inputs: Inputs) -> Parsed[M]:
-    """Find, convert and check every key of `cls` and of its connection. Never raises for what a user wrote."""
-    used: set[str] = set()
-    value, problems, assumed = _build(cls, inputs, used)
-    unused = tuple(sorted(name for name in inputs.metadata if name not in used))
-    return Parsed(None if problems else value, tuple(problems), frozenset(assumed), unused)
+@functools.cache
+def _checks(cls: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    def marked() -> Iterator[tuple[str, tuple[str, ...]]]:
+        for name in sorted(dir(cls)):
+            needs: tuple[str, ...] = getattr(getattr(cls, name), "_checks", ())
+            if needs:
+                yield name, needs
 
-
-def _build(cls: type[M], inputs: Inputs, used: set[str]) -> tuple[M, list[Problem], set[str]]:
-    value = object.__new__(cls)
-    problems: list[Problem] = []
-    wrong: set[str] = set()
-    assumed: set[str] = set()
-    connection = typing.get_type_hints(cls).get("connection")
-    if connection is not None:
-        inner, inner_problems, inner_assumed = _build(connection, inputs, used)
-        object.__setattr__(value, "connection", inner)
-        problems += inner_problems
-        assumed |= {f"connection.{name}" for name in inner_assumed}
-    for attr, spec in declared_keys(cls):
-        used.update(_names_read(spec))
-        found = _find(spec, inputs)
-        try:
-            if found is not None:
-                object.__setattr__(value, attr, spec.convert(found))
-            elif inputs.unknown.intersection(spec.order) and _may_come(spec, inputs):
-                assumed.add(attr)
-            elif spec.default is not REQUIRED:
-                object.__setattr__(value, attr, spec.default)
-            else:
-                wrong.add(attr)
-                problems.append(Problem(spec.path, "is required", _mend(spec)))
-        except ValueError as error:
-            wrong.add(attr)
-            shown = "the value" if spec.secret else f"{found!r}"
-            problems.append(Problem(spec.path, f"{shown} {error}"))
-    problems += _checked(value, cls, wrong | assumed)
-    return value, problems, assumed
-
-
-def _find(spec: Key, inputs: Inputs) -> str | None:
-    for source in spec.order:
-        for name in spec.names:
-            if source == ENV:
-                found = inputs.env.get(inputs.metadata.get(f"{name}FromEnv", "").strip())
-            else:
-                found = (inputs.metadata if source == METADATA else inputs.auth).get(name)
-            if found is not None and found.strip():
-                return found.strip()
-    return None
-
-
-def _may_come(spec: Key, inputs: Inputs) -> bool:
-    """Could a source that we cannot read offline supply this key?"""
-    if AUTH in inputs.unknown and AUTH in spec.order:
-        return True
-    named = any(inputs.metadata.get(f"{name}FromEnv") for name in spec.names)
-    return ENV in inputs.unknown and ENV in spec.order and named
-
-
-def _names_read(spec: Key) -> Iterator[str]:
-    for name in spec.names:
-        if METADATA in spec.order:
-            yield name
-        if ENV in spec.order:
-            yield f"{name}FromEnv"
-
-
-def _mend(spec: Key) -> str:
-    ways = {METADATA: "metadata", ENV: f"{spec.name}FromEnv", AUTH: "a TriggerAuthentication"}
-    return f"give {' or '.join(spec.names)} in " + " or ".join(ways[source] for source in spec.order)
-
-
-def _checked(value: Any, cls: type, skipped: set[str]) -> Iterator[Problem]:
-    keys = dict(declared_keys(cls))
-    for name in sorted(dir(cls)):
-        method = getattr(cls, name, None)
-        names: tuple[str, ...] = getattr(method, "_checks", ())
-        if not names or skipped.intersection(names):
-            continue
-        answer = method(value)  # type: ignore[misc]
-        if isinstance(answer, str):
-            answer = Problem(keys[names[0]].path, answer)
-        if answer is not None:
-            yield answer
+    return tuple(marked())
 
 
 def _camel(name: str) -> str:

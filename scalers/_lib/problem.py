@@ -1,4 +1,7 @@
-"""What is wrong with something a user wrote: where, what, and how to mend it. Used by scalers and by the core alike."""
+"""What is wrong with something a user wrote: where, what, and how to mend it.
+
+Used by scalers and by the core alike.
+"""
 
 from dataclasses import dataclass, replace
 
@@ -7,7 +10,7 @@ __all__ = ["Problem"]
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing to mend. `path` is the field's path in the manifest, such as `spec.triggers[0].metadata.listLength`."""
+    """One thing to mend. `path` is the field's, like `spec.triggers[0].metadata.listLength`."""
 
     path: str
     problem: str

@@ -1,6 +1,6 @@
-"""Text to value, by the rules of the Go code that users' manifests were written against (KEDA's typed config).
+"""Text to value, by the rules of the Go code that users' manifests were written for (KEDA's typed config).
 
-Every function takes the text after trimming and raises ValueError with a sentence that completes "the value ...".
+Every function takes trimmed text and raises ValueError with words that complete the sentence "the value ...".
 """
 
 import re
@@ -11,9 +11,20 @@ _TRUE = frozenset({"1", "t", "T", "TRUE", "true", "True"})
 _FALSE = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _INT = re.compile(r"-?(0|[1-9]\d*)\Z", re.ASCII)
 _FLOAT = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?\Z", re.ASCII)
-_DURATION = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)", re.ASCII)
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+# Go accepts both characters that look like a Greek mu: U+00B5 and U+03BC.
+_DURATION = re.compile("(\\d+\\.?\\d*|\\.\\d+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h)", re.ASCII)
+_UNITS = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "\u00b5s": 1e-6,
+    "\u03bcs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+}
 _INT64 = 1 << 63
+_LONGEST = _INT64 * 1e-9
 
 
 def parse_bool(text: str) -> bool:
@@ -29,10 +40,10 @@ def parse_int(text: str) -> int:
     """A JSON integer that fits 64 bits: no leading zeros, no exponent, no fraction."""
     if not _INT.match(text):
         raise ValueError("is no whole number: write digits only, such as 5")
-    value = int(text)
-    if not -_INT64 <= value < _INT64:
+    # Python refuses to convert thousands of digits: the length comes first.
+    if len(text) > 20 or not -_INT64 <= int(text) < _INT64:
         raise ValueError("does not fit a 64-bit whole number")
-    return value
+    return int(text)
 
 
 def parse_float(text: str) -> float:
@@ -46,23 +57,22 @@ def parse_float(text: str) -> float:
 
 
 def parse_seconds(text: str) -> float:
-    """A Go duration (`30s`, `1m30s`), or a bare whole number of *milliseconds* (KEDA's rule). In seconds, never negative."""
+    """A Go duration (`30s`, `1m30s`) or a bare whole number of *milliseconds* (KEDA's rule), in seconds."""
     if text.startswith("-"):
         raise ValueError("is a negative duration")
     if text.isascii() and text.isdigit():
-        return int(text) / 1000
+        return parse_int(text.lstrip("0") or "0") / 1000
     rest, total = text.removeprefix("+"), 0.0
     if rest == "0":
-        return 0.0
-    while rest:
-        part = _DURATION.match(rest)
-        if part is None:
-            raise ValueError("is no duration: write it like 30s or 1m30s, or a whole number of milliseconds")
+        return total
+    while part := _DURATION.match(rest):
         total += float(part[1]) * _UNITS[part[2]]
         rest = rest[part.end() :]
-    if not text.removeprefix("+"):
-        raise ValueError("is no duration: write it like 30s")
-    return total
+        if total >= _LONGEST:
+            raise ValueError("is too long a duration")
+        if not rest:
+            return total
+    raise ValueError("is no duration: write it like 30s or 1m30s, or a whole number of milliseconds")
 
 
 def parse_list(text: str, separator: str = ",") -> tuple[str, ...]:
