@@ -1,0 +1,112 @@
+"""The columns of the Table form for custom resources, and how ages read. Pure."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from scaler.local.jsonpath import compile_path
+from scaler.local.resources import Column, Object
+
+__all__ = ["AGE", "NAME", "age", "custom_columns", "human_duration"]
+
+_NAME_HELP = (
+    "Name must be unique within a namespace. Is required when creating resources, although some resources may allow a "
+    "client to request the generation of an appropriate name automatically."
+)
+
+
+def human_duration(seconds: float) -> str:
+    """As kubectl shows ages: 59s, 2m3s, 10m, 5h2m, 47h, 7d, 2y10d."""
+    whole = int(seconds)
+    if whole < 0:
+        return "<invalid>" if whole < -1 else "0s"
+    if whole < 120:
+        return f"{whole}s"
+    minutes = whole // 60
+    if minutes < 10:
+        return _pair(minutes, "m", whole % 60, "s")
+    if minutes < 180:
+        return f"{minutes}m"
+    hours = whole // 3600
+    if hours < 8:
+        return _pair(hours, "h", minutes % 60, "m")
+    if hours < 48:
+        return f"{hours}h"
+    days = hours // 24
+    if hours < 24 * 8:
+        return _pair(days, "d", hours % 24, "h")
+    if days < 365 * 2:
+        return f"{days}d"
+    if days < 365 * 8:
+        return _pair(days // 365, "y", days % 365, "d")
+    return f"{days // 365}y"
+
+
+def _pair(big: int, big_unit: str, small: int, small_unit: str) -> str:
+    return f"{big}{big_unit}{small}{small_unit}" if small else f"{big}{big_unit}"
+
+
+def age(text: Any, now: float) -> str:
+    """The time since a timestamp; `<unknown>` when there is none."""
+    if not isinstance(text, str):
+        return "<unknown>"
+    try:
+        return human_duration(now - datetime.fromisoformat(text).timestamp())
+    except ValueError:
+        return "<invalid>"
+
+
+def _age_of(obj: Object, now: float) -> str:
+    return age(obj["metadata"].get("creationTimestamp"), now)
+
+
+NAME = Column("Name", "string", lambda obj, _: obj["metadata"]["name"], _NAME_HELP, "name")
+AGE = Column("Age", "date", _age_of, "How long ago the object was created, by the server's clock.")
+
+
+def custom_columns(specs: Sequence[dict[str, Any]] | None) -> tuple[Column, ...]:
+    """A definition's additionalPrinterColumns after the name; without any, the age."""
+    if not specs:
+        return NAME, AGE
+    return NAME, *(_custom(spec) for spec in specs)
+
+
+def _custom(spec: dict[str, Any]) -> Column:
+    path, kind = spec["jsonPath"], spec["type"]
+    description = spec.get("description") or f"Custom resource definition column (in JSONPath format): {path}"
+    values = compile_path(path)
+
+    def value(obj: Object, now: float) -> Any:
+        return _cell(kind, values(obj), now)
+
+    return Column(spec["name"], kind, value, description, spec.get("format") or "", spec.get("priority") or 0)
+
+
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "integer": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "boolean": lambda value: isinstance(value, bool),
+}
+
+
+def _cell(kind: str, found: list[Any], now: float) -> Any:
+    if not found:
+        return None
+    first = found[0]
+    if kind == "date":
+        return age(first, now) if isinstance(first, str) else None
+    if kind in _KINDS:
+        if not _KINDS[kind](first):
+            return None
+        return int(first) if kind == "integer" else first
+    return " ".join(_text(value) for value in found if value is not None) or None
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return "[" + " ".join(_text(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "map[" + " ".join(f"{key}:{_text(item)}" for key, item in sorted(value.items())) + "]"
+    return str(value)
