@@ -4,11 +4,9 @@ It is handed to the HPA as written. What an HPA refuses beyond the schema (a pol
 period above half an hour) is refused by `hpa.validate`, as the API server does.
 """
 
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
-
-from scaler.core.fields import Int32, Model, Quantity, listed
+from scaler.core.fields import Int32, Model, Quantity, Window, listed
 
 __all__ = ["Behavior", "ScalingPolicy", "ScalingRules"]
 
@@ -31,7 +29,7 @@ class ScalingPolicy(Model):
 class ScalingRules(Model):
     """How the HPA may scale in one direction."""
 
-    stabilization_window_seconds: Annotated[Int32, Field(ge=0, le=3600)] | None = None
+    stabilization_window_seconds: Window | None = None
     """Seconds whose recommendations are taken together, 0 to 3600; by default 0 upwards, 300 downwards."""
     select_policy: str | None = None
     """Which of several policies counts: Max (default), Min, or Disabled, which stops this direction."""

@@ -5,19 +5,28 @@ for text. Fields it does not know are kept aside (`unknown`), never refused: an 
 release still works.
 """
 
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-__all__ = ["Count", "Int32", "Model", "Name", "Positive", "Quantity", "listed"]
+__all__ = ["Count", "Int32", "Model", "Name", "Positive", "Quantity", "Window", "is_object_name", "listed"]
 
 INT32_MIN, INT32_MAX = -(1 << 31), (1 << 31) - 1
 QUANTITY_PATTERN = (
     r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))"
     r"(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
 )
+
+
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z", re.ASCII)
+
+
+def is_object_name(text: str) -> bool:
+    """Is it a DNS subdomain, as most kinds ask of `metadata.name`?"""
+    return len(text) <= 253 and _SUBDOMAIN.match(text) is not None
 
 
 def _whole(value: Any) -> Any:
@@ -34,6 +43,7 @@ def _quantity(value: Any) -> Any:
 Int32 = Annotated[int, Field(ge=INT32_MIN, le=INT32_MAX), BeforeValidator(_whole)]
 Count = Annotated[int, Field(ge=0, le=INT32_MAX), BeforeValidator(_whole)]
 Positive = Annotated[int, Field(ge=1, le=INT32_MAX), BeforeValidator(_whole)]
+Window = Annotated[int, Field(ge=0, le=3600), BeforeValidator(_whole)]
 Name = Annotated[str, Field(min_length=1)]
 Quantity = Annotated[str, Field(pattern=QUANTITY_PATTERN), BeforeValidator(_quantity)]
 

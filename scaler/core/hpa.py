@@ -54,15 +54,15 @@ def external_name(index: int, spec: MetricSpec) -> str:
 def desired(so: ScaledObject, metrics: Sequence[TriggerMetrics], version: str) -> dict[str, Any]:
     """The HPA to have, not defaulted. Raises ValueError for a metric name used twice, or no metric at all."""
     target = so.target
-    config = so.hpa_config
+    behavior = so.behavior
     spec: dict[str, Any] = {
         "scaleTargetRef": {"apiVersion": target.api_version, "kind": target.kind, "name": target.name},
         "minReplicas": so.floor,
         "maxReplicas": so.maximum,
         "metrics": _metrics(so, metrics),
     }
-    if config is not None and config.behavior is not None:
-        spec["behavior"] = config.behavior.written()
+    if behavior is not None:
+        spec["behavior"] = behavior
     return {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",

@@ -223,6 +223,12 @@ class ScaledObject:
         return self.spec.advanced.horizontal_pod_autoscaler_config if self.spec.advanced else None
 
     @property
+    def behavior(self) -> dict[str, Any] | None:
+        """`behavior` for the HPA as written, None when absent."""
+        config = self.hpa_config
+        return config.behavior.written() if config is not None and config.behavior is not None else None
+
+    @property
     def target(self) -> ScaleTargetRef:
         """The scale target with apiVersion and kind filled in."""
         ref = self.spec.scale_target_ref

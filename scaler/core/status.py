@@ -1,0 +1,206 @@
+"""What a ScaledObject's status says after a reconcile or an evaluation, and the smallest patch for it.
+
+Types, statuses and reasons are KEDA's, since scripts match on them (facts 1.5, 3.4); the decision's own,
+finer reason opens the message. A message holds nothing that changes by itself, or an object at rest would be
+written for ever.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from scaler.core.conditions import (
+    ACTIVE,
+    FALLBACK,
+    ORDER,
+    READY,
+    Condition,
+    conditions,
+    initial,
+    listed,
+)
+from scaler.core.decision import Decision, Outcome, Reason
+from scaler.core.model import moment
+from scaler.core.steps import Step
+
+__all__ = [
+    "Condition",
+    "Step",
+    "check_failed",
+    "conditions",
+    "hpa_trouble",
+    "initial",
+    "patch",
+    "reconciled",
+    "replicas_unknown",
+    "tick",
+]
+
+_READY_TEXT = "ScaledObject is defined correctly and is ready for scaling"
+_ACTIVE_TEXT = "Scaling is performed because triggers are active"
+_NOT_ACTIVE_TEXT = "Scaling is not performed because triggers are not active"
+_COOLDOWN_TEXT = "Scaler cooling down because triggers are not active"
+_BY_EVALUATION = frozenset(
+    {
+        "ErrorGettingCurrentReplicas",
+        "HPAMetricsUnavailable",
+        "PartialTriggerError",
+        "ScalingDegraded",
+        "TriggerError",
+    }
+)
+"""Reasons of Ready that only an evaluation gives and takes."""
+
+_ACTIVE_OF: dict[Reason, tuple[str, str, str]] = {
+    Reason.ACTIVATED: ("True", "ScalerActive", _ACTIVE_TEXT),
+    Reason.HPA_IN_CHARGE: ("True", "ScalerActive", _ACTIVE_TEXT),
+    Reason.TRIGGERS_FAILED: ("False", "ScalerNotActive", _NOT_ACTIVE_TEXT),
+    Reason.RAISED_TO_MINIMUM: ("False", "ScalerNotActive", _NOT_ACTIVE_TEXT),
+    Reason.AT_REST: ("False", "ScalerNotActive", _NOT_ACTIVE_TEXT),
+    Reason.COOLING_DOWN: ("False", "ScalerCooldown", _COOLDOWN_TEXT),
+    Reason.DEACTIVATED: ("False", "ScalerNotActive", _NOT_ACTIVE_TEXT),
+}
+"""The one table from our reasons to KEDA's: (status, reason, message) of the Active condition."""
+
+_STEADY = {
+    Reason.HPA_IN_CHARGE: (Reason.ACTIVATED,),
+    Reason.AT_REST: (Reason.DEACTIVATED, Reason.RAISED_TO_MINIMUM),
+}
+"""A state, and the decisions that lead into it: the message keeps saying how the state was entered."""
+
+_YOUNG = timedelta(seconds=60)
+_LONGEST_MESSAGE = 2000
+
+
+def reconciled(now: Mapping[str, Condition]) -> dict[str, Condition]:
+    """After a reconcile without error. What the last evaluation found wrong with Ready stays for now."""
+    result = _complete(now)
+    if result[READY].reason not in _BY_EVALUATION:
+        result[READY] = Condition(READY, "True", "ScaledObjectReady", _READY_TEXT)
+    result[FALLBACK] = _no_fallback()
+    return result
+
+
+def check_failed(now: Mapping[str, Condition], step: Step, error: str) -> dict[str, Condition]:
+    """After a reconcile that failed at `step`."""
+    result = _complete(now)
+    result[READY] = Condition(READY, "False", "ScaledObjectCheckFailed", _short(f"{step}: {error}"))
+    result[ACTIVE] = Condition(ACTIVE, "Unknown", "UnknownState", "ScaledObject check failed")
+    result[FALLBACK] = _no_fallback()
+    return result
+
+
+def replicas_unknown(now: Mapping[str, Condition], error: str) -> dict[str, Condition]:
+    """After an evaluation that could not begin, since the target's replicas could not be read."""
+    message = f"Error getting current replicas count for ScaleTarget: {error}"
+    return {
+        **_complete(now),
+        READY: Condition(READY, "False", "ErrorGettingCurrentReplicas", _short(message)),
+    }
+
+
+def tick(
+    decision: Decision,
+    outcomes: Sequence[Outcome],
+    hpa_health: str | None,
+    now_conditions: Mapping[str, Condition],
+) -> dict[str, Condition]:
+    """After an evaluation. `hpa_health` is what `hpa_trouble` says: None, or why the HPA cannot work."""
+    result = _complete(now_conditions)
+    result[READY] = _with_hpa(_ready(decision, outcomes), hpa_health)
+    result[ACTIVE] = _active(decision.reason, result[ACTIVE])
+    result[FALLBACK] = _no_fallback()
+    return result
+
+
+def hpa_trouble(hpa: Mapping[str, Any] | None, now: datetime) -> str | None:
+    """Why the HPA cannot compute replicas (the reason of its condition ScalingActive), or None when it can.
+
+    An HPA younger than 60 s is not judged; neither is one at zero replicas (ScalingDisabled).
+    """
+    if hpa is None:
+        return None
+    created = moment(hpa.get("metadata", {}).get("creationTimestamp"))
+    scaling = conditions(hpa.get("status") or {}).get("ScalingActive")
+    if created is None or now - created < _YOUNG or scaling is None:
+        return None
+    return None if scaling.status == "True" or scaling.reason == "ScalingDisabled" else scaling.reason
+
+
+def patch(live_status: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The merge patch for `/status` that makes the keys of `wanted` so; None when they are so already.
+
+    A None removes its key; keys that `wanted` does not name stay. `conditions` is a mapping of type to
+    Condition.
+    """
+    target = dict(wanted)
+    if "conditions" in target:
+        others = {kind: found for kind, found in conditions(live_status).items() if kind not in ORDER}
+        target["conditions"] = listed([*target["conditions"].values(), *others.values()])
+    changes = {name: value for name, value in _changes(live_status, target) if name in target}
+    return {"status": changes} if changes else None
+
+
+def _complete(now: Mapping[str, Condition]) -> dict[str, Condition]:
+    """The four conditions, all new when any is missing (KEDA's rule)."""
+    return {kind: now[kind] for kind in ORDER} if all(kind in now for kind in ORDER) else initial()
+
+
+def _no_fallback() -> Condition:
+    return Condition(FALLBACK, "False", "NoFallbackFound", "No fallbacks are active on this scaled object")
+
+
+def _ready(decision: Decision, outcomes: Sequence[Outcome]) -> Condition:
+    failures = list(dict.fromkeys(_failures(outcomes)))
+    if not failures:
+        return Condition(READY, "True", "ScaledObjectReady", _READY_TEXT)
+    details = "; ".join(failures)
+    if decision.active:
+        text = "Some triggers defined in ScaledObject are not working correctly"
+        return Condition(
+            READY, "Unknown", "PartialTriggerError", _short(f"{decision.reason}: {text}: {details}")
+        )
+    text = "Triggers defined in ScaledObject are not working correctly"
+    return Condition(READY, "False", "TriggerError", _short(f"{decision.reason}: {text}: {details}"))
+
+
+def _failures(outcomes: Sequence[Outcome]) -> Iterator[str]:
+    for outcome in outcomes:
+        if outcome.unknown:
+            parts = (outcome.metric, outcome.reason, " ".join(outcome.message.split()))
+            yield ": ".join(part for part in parts if part)
+
+
+def _with_hpa(ready: Condition, trouble: str | None) -> Condition:
+    if trouble is None:
+        return ready
+    if ready.status == "True":
+        message = f"ScaledObject is configured correctly but HPA is not healthy: {trouble}"
+        return Condition(READY, "False", "HPAMetricsUnavailable", message)
+    rest = f"{ready.reason} - {ready.message}"
+    message = f"Not ready because HPA is not healthy: {trouble} and SO is not healthy: {rest}"
+    return Condition(READY, "False", "ScalingDegraded", _short(message))
+
+
+def _active(reason: Reason, now: Condition) -> Condition:
+    status, word, text = _ACTIVE_OF[reason]
+    entered = tuple(f"{before}: {text}" for before in _STEADY.get(reason, ()))
+    if (now.status, now.reason) == (status, word) and now.message in entered:
+        return now
+    return Condition(ACTIVE, status, word, f"{reason}: {text}")
+
+
+def _short(message: str) -> str:
+    return message if len(message) <= _LONGEST_MESSAGE else message[: _LONGEST_MESSAGE - 1] + "…"
+
+
+def _changes(live: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """What a merge patch has to say about each key; keys missing from `target` are to be removed."""
+    for name in {**live, **target}:
+        have, want = live.get(name), target.get(name)
+        if have == want:
+            continue
+        if isinstance(have, Mapping) and isinstance(want, Mapping):
+            yield name, dict(_changes(have, want))
+        else:
+            yield name, want
