@@ -24,6 +24,7 @@ __all__ = [
     "SERVICES",
     "STATEFUL_SETS",
     "Resource",
+    "group_path",
 ]
 
 
@@ -51,9 +52,8 @@ class Resource:
 
     def collection(self, namespace: str | None = None) -> str:
         """The path of all objects, or of those in one namespace."""
-        root = f"/apis/{_segment(self.group)}" if self.group else "/api"
         inside = f"namespaces/{_segment(namespace)}/" if self.namespaced and namespace is not None else ""
-        return f"{root}/{_segment(self.version)}/{inside}{_segment(self.plural)}"
+        return f"{group_path(self.api_version)}/{inside}{_segment(self.plural)}"
 
     def object(self, name: str, namespace: str | None = None) -> str:
         """The path of one object. ValueError when the namespace is missing, or the name is none."""
@@ -64,6 +64,16 @@ class Resource:
     def subresource(self, name: str, subresource: str, namespace: str | None = None) -> str:
         """The path of an object's `status`, `scale` or `log`."""
         return f"{self.object(name, namespace)}/{_segment(subresource)}"
+
+
+def group_path(api_version: str) -> str:
+    """Where a group and version are served: `/apis/apps/v1`, `/api/v1`. ValueError for another form."""
+    group, slash, version = api_version.partition("/")
+    if not slash:
+        return f"/api/{_segment(group)}"
+    if "/" in version:
+        raise ValueError("must be GROUP/VERSION, or a VERSION of the core group")
+    return f"/apis/{_segment(group)}/{_segment(version)}"
 
 
 def _segment(text: str) -> str:
