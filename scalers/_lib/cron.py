@@ -48,12 +48,16 @@ class Schedule:
     zone: tzinfo | None = None
 
     def next(self, after: datetime, local: tzinfo) -> datetime | None:
-        """The first firing after `after`, to the second, in the zone `local`; None: none in five years."""
+        """The first firing after `after`, to the second, in UTC; None: none in five years.
+
+        `local` is the zone that the fields are read in. (UTC, because Python compares datetimes of one zone
+        by their wall-clock fields, which lie in the repeated hour.)
+        """
         search = _Search(after, self.zone or local)
         last_year = search.local.year + _YEARS
         while search.local.year <= last_year:
             if self._month(search) and self._day(search) and self._hour(search) and self._minute(search):
-                return search.utc.astimezone(local)
+                return search.utc
         return None
 
     # Each step moves the search forward to a match of its field. It answers False when a larger field has

@@ -8,6 +8,7 @@ since KEDA's differs per key. How keys are found and converted is in `scalers._l
 import dataclasses
 import enum
 import functools
+import types
 import typing
 from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
@@ -105,8 +106,8 @@ def key(
 
     `names` are the manifest's names, the first being the documented one (none: the attribute's name in
     camelCase). Without `default` the key is required. `secret` keeps it out of reprs and problems. Types:
-    str, bool, int, float, Seconds, `tuple[str, ...]` (a list) and `tuple[tuple[str, str], ...]` (name=value
-    pairs).
+    str, bool, int, float, Seconds (each perhaps `| None`), `tuple[str, ...]` (a list) and
+    `tuple[tuple[str, str], ...]` (name=value pairs).
     """
     spec = Key(
         names=names, order=order, secret=secret, role=role, choices=choices, separator=separator, help=help
@@ -152,7 +153,11 @@ class Declared:
         return self is other or self.identity() == other.identity()
 
     def __hash__(self) -> int:
-        return hash((type(self), self.identity()))
+        known: int | None = self.__dict__.get("_hash")
+        if known is None:
+            known = hash((type(self), self.identity()))
+            object.__setattr__(self, "_hash", known)
+        return known
 
     def __repr__(self) -> str:
         """The attributes that are known and no secret."""
@@ -236,7 +241,7 @@ def _keys(cls: Any) -> tuple[tuple[str, Key], ...]:
             dataclasses.replace(
                 item.metadata["key"],
                 names=item.metadata["key"].names or (_camel(item.name),),
-                type=hints[item.name],
+                type=_plain(hints[item.name]),
                 default=REQUIRED if item.default is dataclasses.MISSING else item.default,
             ),
         )
@@ -254,6 +259,13 @@ def _checks(cls: Any) -> tuple[tuple[str, tuple[str, ...]], ...]:
                 yield name, needs
 
     return tuple(marked())
+
+
+def _plain(hint: Any) -> Any:
+    """`X` of `X | None`: None is only a default."""
+    if isinstance(hint, types.UnionType):
+        (hint,) = (kind for kind in typing.get_args(hint) if kind is not types.NoneType)
+    return hint
 
 
 def _camel(name: str) -> str:
