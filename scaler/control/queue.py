@@ -53,6 +53,7 @@ class WorkQueue(Generic[Key]):
         self._active: set[Key] = set()
         self._again: dict[Key, float] = {}  # Asked for while active: due when.
         self._failures: dict[Key, int] = {}
+        self._retried: set[Key] = set()  # Asked for by `retry` while active: their back-off goes on.
         self._getters: deque[asyncio.Future[None]] = deque()
         self._timer: asyncio.Task[None] | None = None
         self._timer_due = 0.0
@@ -99,6 +100,8 @@ class WorkQueue(Generic[Key]):
         self._failures[key] = failures + 1
         # 2**64 times anything is beyond the cap; the exponent is kept small so that it never overflows.
         delay = min(self._cap, self._base * 2.0 ** min(failures, 64))
+        if key in self._active:
+            self._retried.add(key)
         self.add(key, delay)
         return delay
 
@@ -129,6 +132,7 @@ class WorkQueue(Generic[Key]):
     def done(self, key: Key) -> None:
         """The processing of `key` has ended; if it was asked for meanwhile, it comes again."""
         self._active.discard(key)
+        self._retried.discard(key)
         due = self._again.pop(key, None)
         if due is not None:
             self.add_at(key, due)
@@ -152,7 +156,7 @@ class WorkQueue(Generic[Key]):
         """Process keys with that many workers until closed; then each finishes what it has begun.
 
         The handler returns after how many seconds to look again, or None. What it raises is logged and the
-        key retried; otherwise its back-off is reset.
+        key retried; otherwise its back-off is reset, unless the handler called `retry` itself.
         """
         async with asyncio.TaskGroup() as group:
             for number in range(workers):
@@ -177,7 +181,8 @@ class WorkQueue(Generic[Key]):
                     exc_info=error,
                 )
             else:
-                self.forget(key)
+                if key not in self._retried:
+                    self.forget(key)
                 if again is not None:
                     self.add(key, again)
             finally:
