@@ -1,7 +1,8 @@
-"""One container of a pod as a local process: start, watch its readiness, start again with back-off, end gracefully.
+"""One container of a pod as a local process: start, readiness, start again with back-off, graceful end.
 
-The container's `Record` always says what is true now; `host.changed()` is called after each change of it, and whoever
-holds the pod writes its status. Ending: `stop` sends SIGTERM and forbids restarts, `kill` sends SIGKILL.
+The container's `Record` always says what is true now; `host.changed()` is called after each change of it, and
+whoever holds the pod writes its status. Ending: `stop` sends SIGTERM and forbids restarts, `kill` sends
+SIGKILL.
 """
 
 import asyncio
@@ -41,7 +42,7 @@ class Host:
 
 
 class BackOff:
-    """Seconds to wait before the next start: none after the first end, then 10 s doubling to 300 s (the kubelet's)."""
+    """Seconds before the next start: none after the first end, then 10 s doubling to 300 s (kubelet)."""
 
     def __init__(self) -> None:
         self._next = 0.0
@@ -67,7 +68,7 @@ class Container:
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
-        """Return when the container has ended for good, or was stopped. Cancelled, it takes its process along."""
+        """Return when the container has ended for good or was stopped. Cancelled, it kills its process."""
         if not self._spec.get("command"):
             await self._refuse()
         back_off, clock = BackOff(), self._host.clock
@@ -96,7 +97,7 @@ class Container:
             await self._sleep(delay)
 
     async def _once(self) -> int:
-        """Start the process and see it through; returns its exit code. Raises ConfigError, OSError, ValueError."""
+        """Run the process to its end; returns the exit code. Raises ConfigError, OSError, ValueError."""
         host, clock = self._host, self._host.clock
         own = environment(self._pod, self._spec, host.lookup)
         env = {**base_environment(), "HOSTNAME": name_of(self._pod), **own}

@@ -1,4 +1,4 @@
-"""Carries out `deployments.plan`: makes, rescales and drops ReplicaSets, writes revision and status, says so in Events."""
+"""Carries out `deployments.plan`: ReplicaSets, the revision and the status are written, Events tell of it."""
 
 from scaler.local import deployments, rollout
 from scaler.local.api import Api, ApiError

@@ -1,8 +1,9 @@
 """Deployment → ReplicaSets: one per pod template, moved over by a rolling update or at once (Recreate).
 
-`plan` is the whole rule and is pure: it says which ReplicaSet to make, which to rescale and which to drop, and in how
-many seconds to look again. Each step moves as far as the counts of that moment allow; the next change of a ReplicaSet's
-status brings the next step, so a rollout needs no state of its own. The status is in `rollout.py`.
+`plan` is the whole rule and is pure: it says which ReplicaSet to make, which to rescale and which to drop,
+and in how many seconds to look again. Each step moves as far as the counts of that moment allow; the next
+change of a ReplicaSet's status brings the next step, so a rollout needs no state of its own. The status is in
+`rollout.py`.
 """
 
 import hashlib
@@ -56,7 +57,7 @@ def available_of(replicaset: Mapping[str, Any]) -> int:
 
 
 def bounds(deployment: Mapping[str, Any]) -> tuple[int, int]:
-    """(maxSurge, maxUnavailable) in pods: surge rounded up, unavailable down, never both 0 (Recreate: 0, all)."""
+    """(maxSurge, maxUnavailable) in pods: surge rounded up, the other down, not both 0; Recreate: 0, all."""
     strategy, replicas = deployment["spec"].get("strategy") or {}, replicas_of(deployment)
     if strategy.get("type") == "Recreate":
         return 0, replicas
@@ -103,8 +104,8 @@ def _bare(template: Mapping[str, Any]) -> Object:
 def plan(deployment: Mapping[str, Any], owned: Sequence[Object], old_pods: int) -> Plan:
     """One step towards `spec` from the ReplicaSets as they are.
 
-    `owned` are the ReplicaSets this Deployment controls, `old_pods` the pods (also terminating ones) of those with an
-    older template: Recreate waits for them to be gone.
+    `owned` are the ReplicaSets this Deployment controls, `old_pods` the pods (also terminating ones) of those
+    with an older template: Recreate waits for them to be gone.
     """
     if terminating(deployment):
         return Plan()
@@ -134,7 +135,7 @@ def plan(deployment: Mapping[str, Any], owned: Sequence[Object], old_pods: int) 
 def _while_paused(
     deployment: Mapping[str, Any], current: Object | None, old: Sequence[Object]
 ) -> tuple[Rescale, ...]:
-    """A paused Deployment rolls nothing out, but its scale is still honoured: the newest one with pods takes the change."""
+    """Paused: nothing is rolled out, but a new scale is honoured, by the newest ReplicaSet with pods."""
     alive = [rs for rs in (*old, current) if rs is not None and replicas_of(rs)] or (
         [current] if current else list(old[-1:])
     )
@@ -162,7 +163,7 @@ def _new_count(
 def _old_counts(
     deployment: Mapping[str, Any], current: Object | None, old: Sequence[Object]
 ) -> dict[str, int]:
-    """What remains of the older ReplicaSets: first pods that are not available go, then as many as may be missing."""
+    """What remains of the older ones: first their unavailable pods go, then as many as may be missing."""
     left = {name_of(rs): replicas_of(rs) for rs in old}
     if (deployment["spec"].get("strategy") or {}).get("type") == "Recreate":
         return dict.fromkeys(left, 0)
@@ -240,7 +241,7 @@ def _new_replicaset(deployment: Mapping[str, Any], replicas: int, annotations: M
 def _beyond_history(
     deployment: Mapping[str, Any], current: Object | None, old: Sequence[Object]
 ) -> tuple[str, ...]:
-    """Names of empty older ReplicaSets beyond `revisionHistoryLimit` (10), oldest revision first; none mid-rollout."""
+    """Empty older ReplicaSets beyond `revisionHistoryLimit` (10), oldest first; none while rolling out."""
     status = (current or {}).get("status") or {}
     if current is None or int(status.get("availableReplicas") or 0) < replicas_of(deployment):
         return ()

@@ -1,7 +1,7 @@
 """What a container's process is told: its environment variables, and `$(NAME)` in command and args.
 
-Pure: ConfigMaps and Secrets come through `Lookup`. The rules are the kubelet's (a later variable may use an earlier one,
-`$$(` is an escaped `$(`, an unknown name stays as written). Values never stand in an error.
+Pure: ConfigMaps and Secrets come through `Lookup`. The rules are the kubelet's (a later variable may use an
+earlier one, `$$(` is an escaped `$(`, an unknown name stays as written). Values never stand in an error.
 """
 
 import base64

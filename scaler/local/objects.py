@@ -1,4 +1,4 @@
-"""Small readings of Kubernetes objects that every workload controller needs: times, owners, readiness, conditions.
+"""Small readings of Kubernetes objects that every controller needs: times, owners, readiness, conditions.
 
 Pure: objects are plain decoded JSON, time comes in as an argument. Nothing here changes what it is given.
 """
@@ -108,8 +108,8 @@ def with_condition(
 ) -> list[Object]:
     """The conditions with `fresh` (type, status, reason, message) put in its place.
 
-    `lastTransitionTime` moves only when the status does. With `update_time` (Deployments) `lastUpdateTime` moves when
-    anything of the condition does.
+    `lastTransitionTime` moves only when the status does. With `update_time` (Deployments) `lastUpdateTime`
+    moves when anything of the condition does.
     """
     out, stamp, placed = [], rfc3339(now), False
     for old in conditions:

@@ -1,7 +1,7 @@
 """What a container wrote: its last lines in memory, for `pods/{name}/log`.
 
-stdout and stderr share one pipe, so lines stand in the order they were written. The oldest lines go when the log is over
-its size; a follower that was too slow goes on with the oldest line still there.
+stdout and stderr share one pipe, so lines stand in the order they were written. The oldest lines go when the
+log is over its size; a follower that was too slow goes on with the oldest line still there.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""A pod whose containers are local processes: init containers one after another, then the others together, then its end."""
+"""A pod of local processes: init containers one after another, then the others together, then its end."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from scaler.local.podstatus import View
 
 
 class PodRun:
-    """From admission to the end of the last process. `host.changed()` tells of every step; `view` says how it stands."""
+    """From admission to the end of the last process. `host.changed()` tells of each step, `view` shows it."""
 
     def __init__(self, pod: Object, host: Host) -> None:
         spec = pod["spec"]
@@ -49,7 +49,7 @@ class PodRun:
             container.stop()
 
     def terminate(self, grace: float) -> None:
-        """SIGTERM now, SIGKILL after `grace` seconds of schedule time. Asked again, the earlier kill counts."""
+        """SIGTERM now, SIGKILL after `grace` seconds of schedule. Asked again, the earlier kill counts."""
         due = self._host.clock.monotonic() + grace
         if self._kill_at is None:
             self.stop()

@@ -1,6 +1,7 @@
-"""Pods: admits each to the runtime, writes its status when that changed, and removes it once nothing of it runs.
+"""Pods: admits each to the runtime, writes its status where that changed, removes it once nothing runs.
 
-The runtimes are in `runtimes.py`. Level-triggered: whatever happens to a pod or in one only makes its key due.
+The runtimes are in `runtimes.py`. Level-triggered: whatever happens to a pod or in one only makes its key
+due.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -39,7 +40,7 @@ class PodController:
         await self._runtime.close()
 
     def logs(self, pod: Object, container: str | None, query: Mapping[str, str]) -> AsyncIterator[bytes]:
-        """The bytes of `pods/{name}/log`; raises ApiError at once for a query or container that makes no sense."""
+        """The bytes of `pods/{name}/log`; raises ApiError at once for a query or container that is wrong."""
         names = [str(c["name"]) for c in pod["spec"].get("containers") or ()]
         if not container and len(names) > 1:
             choice = f"choose one of: [{' '.join(names)}]"

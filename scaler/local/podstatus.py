@@ -1,7 +1,7 @@
 """A pod's status from what its containers are doing. Pure; phases and conditions are the kubelet's.
 
-Three views: of a pod whose containers run here (`running`), of one that is only marked Ready (`marked`), and of one that
-no node takes (`pending`).
+Three views: of a pod whose containers run here (`running`), of one that is only marked Ready (`marked`), and
+of one that no node takes (`pending`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -112,7 +112,7 @@ def _place(old: Mapping[str, Any], now: datetime) -> Object:
 def _phase(policy: str, view: View) -> str:
     if not view.initialized:
         return "Failed" if view.over else "Pending"
-    # A container that waits to be started again has run; one that waits for its first start holds the pod in Pending.
+    # One that waits to be started again has run; one that waits for its first start holds the pod in Pending.
     if any("waiting" in record.state and not record.last for record in view.main):
         return "Pending"
     codes = [record.exit_code for record in view.main]

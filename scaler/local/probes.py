@@ -1,7 +1,7 @@
 """Readiness: asking a container whether it is ready, in the kubelet's rhythm.
 
-Periods and the first delay are schedule time; `timeoutSeconds` is an IO deadline, so real seconds. Known are `exec`,
-`httpGet` and `tcpSocket`.
+Periods and the first delay are schedule time; `timeoutSeconds` is an IO deadline, so real seconds. Known are
+`exec`, `httpGet` and `tcpSocket`.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
 """One local process: started in a session of its own, its output into a Log, its whole group ended with it.
 
-The session makes a process group that signals can be sent to, and keeps the terminal's Ctrl-C away from it: whoever
-started us ends us, and we end our children. Where `setpriv` is installed the child is also told to die with us, should
-we be killed without a chance to clean up. The child's output goes through a pipe, so it blocks nobody but a child that
-writes faster than we read.
+The session makes a process group that signals can be sent to, and keeps the terminal's Ctrl-C away from it:
+whoever started us ends us, and we end our children. Where `setpriv` is installed the child is also told to
+die with us, should we be killed without a chance to clean up. The child's output goes through a pipe, so it
+blocks nobody but a child that writes faster than we read.
 """
 
 import asyncio
@@ -77,7 +77,8 @@ class Process:
     async def wait(self) -> int:
         """Return the exit code (128 + n after signal n) when the process has ended.
 
-        What is left of its group is killed, as a container ends with its first process. Cancelled, it kills the group.
+        What is left of its group is killed, as a container ends with its first process. Cancelled, it kills
+        the group.
         """
         try:
             await self._ended()
@@ -93,7 +94,7 @@ class Process:
         try:
             descriptor = os.pidfd_open(self._child.pid)
         except (AttributeError, OSError):  # No Linux, or an old one.
-            while os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            while not self._is_zombie():
                 await self._clock.pause(_POLL)
             return
         loop, ended = asyncio.get_running_loop(), asyncio.Event()
@@ -103,6 +104,9 @@ class Process:
         finally:
             loop.remove_reader(descriptor)
             os.close(descriptor)
+
+    def _is_zombie(self) -> bool:
+        return os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
     def _read(self) -> bool:
         """Take what is there; False when there is nothing (now, or any more)."""
@@ -126,7 +130,7 @@ class Process:
 
 @cache
 def _with_us() -> tuple[str, ...]:
-    """The words before a command that tie its life to ours, () where the machine has no `setpriv` that knows how."""
+    """The words before a command that tie its life to ours; () where no `setpriv` knows how."""
     program = shutil.which("setpriv")
     if program is None:
         return ()
@@ -137,7 +141,7 @@ def _with_us() -> tuple[str, ...]:
 
 @cache
 def base_environment() -> Mapping[str, str]:
-    """What every process is given before its container's own variables: nothing of ours but PATH, HOME and LANG.
+    """What every process is given before its container's variables: of ours only PATH, HOME and LANG.
 
     The directory of the Python that runs us comes first in PATH, so that `python` is one that exists.
     """

@@ -1,8 +1,8 @@
-"""Kubernetes Events of the cluster's own controllers: counted, limited, and never more than the memory should hold.
+"""Kubernetes Events of the cluster's own controllers: counted, limited, and of a bounded number.
 
-Equal events (object, type, reason, message) become one object whose count grows. An object that complains without end
-is held to client-go's limit (25 at once, then one in 5 minutes). An Event that cannot be written is dropped: nothing
-depends on it.
+Equal events (object, type, reason, message) become one object whose count grows. An object that complains
+without end is held to client-go's limit (25 at once, then one in 5 minutes). An Event that cannot be written
+is dropped: nothing depends on it.
 """
 
 from collections import OrderedDict

@@ -1,7 +1,8 @@
 """ReplicaSet → Pods: how many pods there should be, and which ones go first.
 
-`plan` is the whole rule and is pure; `controllers.py` carries it out. Pods are never counted by selector but by owner
-(`ownerReferences` with controller=true), so a label edited by hand neither adopts nor orphans a pod here.
+`plan` is the whole rule and is pure; `controllers.py` carries it out. Pods are never counted by selector but
+by owner (`ownerReferences` with controller=true), so a label edited by hand neither adopts nor orphans a pod
+here.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,8 +41,8 @@ class Plan:
 def plan(replicaset: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> Plan:
     """How many pods to make, or which to remove, to reach `spec.replicas`.
 
-    `pods` are those the ReplicaSet owns. Terminating and finished pods do not count. Nothing is done to a ReplicaSet
-    that is going itself: its pods are the garbage collector's.
+    `pods` are those the ReplicaSet owns. Terminating and finished pods do not count. Nothing is done to a
+    ReplicaSet that is going itself: its pods are the garbage collector's.
     """
     if terminating(replicaset):
         return Plan()
@@ -55,8 +56,9 @@ def plan(replicaset: Mapping[str, Any], pods: Iterable[Mapping[str, Any]]) -> Pl
 def _worth(pod: Object) -> tuple[Any, ...]:
     """Sorts the pods that go first to the front: the ones whose loss costs least.
 
-    Unscheduled, then pending, then not ready, then the cheaper by annotation, then the one ready for the shorter time,
-    then the one that restarted more, then the younger (kube-controller-manager's ActivePodsWithRanks).
+    Unscheduled, then pending, then not ready, then the cheaper by annotation, then the one ready for the
+    shorter time, then the one that restarted more, then the younger (kube-controller-manager's
+    ActivePodsWithRanks).
     """
     ready = condition_of(pod, "Ready") or {}
     is_ready = ready.get("status") == "True"
@@ -109,7 +111,7 @@ def new_pod(replicaset: Mapping[str, Any]) -> Object:
 def status(
     replicaset: Mapping[str, Any], pods: Sequence[Mapping[str, Any]], now: datetime, failure: str | None
 ) -> tuple[Object, float | None]:
-    """The ReplicaSet's status, and in how many seconds it must be looked at again (a pod that becomes available).
+    """The status, and in how many seconds to look again (when the next pod becomes available).
 
     `failure` is what the API server said when it refused a pod in this step, else None.
     """
@@ -138,12 +140,11 @@ def status(
 
 
 def _refused(replicaset: Mapping[str, Any], failure: str, now: datetime) -> Object:
-    old = condition_of(replicaset, "ReplicaFailure")
-    since = old.get("lastTransitionTime") if old else None
-    return {
+    """The condition stays as it was first said: a sentence that changes with every try would make a next try."""
+    return condition_of(replicaset, "ReplicaFailure") or {
         "type": "ReplicaFailure",
         "status": "True",
         "reason": "FailedCreate",
         "message": failure,
-        "lastTransitionTime": since or rfc3339(now),
+        "lastTransitionTime": rfc3339(now),
     }

@@ -18,7 +18,7 @@ _COUNTS = ("replicas", "readyReplicas", "availableReplicas")
 def status(
     deployment: Mapping[str, Any], owned: Sequence[Object], now: datetime
 ) -> tuple[Object, float | None]:
-    """The status these ReplicaSets add up to, and in how many seconds the progress deadline must be looked at again."""
+    """The status these ReplicaSets add up to, and in how many seconds to look at the progress deadline."""
     current, _ = split(deployment, owned)
     out = _counts(deployment, current, owned)
     old = deployment.get("status") or {}
@@ -73,8 +73,12 @@ def _progressing(
         return _progress("Unknown", "DeploymentPaused", "The Deployment is paused."), None
     if old is not None and old.get("reason") == "DeploymentPaused":
         return _progress("Unknown", "DeploymentResumed", "The Deployment was resumed."), 0.0
-    if current is None:
-        return None, None
+    return (None, None) if current is None else _rolling(deployment, current, old, counts, now)
+
+
+def _rolling(
+    deployment: Mapping[str, Any], current: Object, old: Object | None, counts: Object, now: datetime
+) -> tuple[Object | None, float | None]:
     replicaset = f'ReplicaSet "{name_of(current)}"'
     settled = (
         old is not None

@@ -1,7 +1,8 @@
-"""What becomes of a pod: local processes (`process`), a mark that it is Ready (`ready`), or nothing (`none`)."""
+"""What becomes of a pod: local processes (`process`), a mark that it is Ready (`ready`), nothing (`none`)."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,7 +20,7 @@ from scaler.local.recorder import Recorder
 POD = ("v1", "Pod")
 
 _LAST_WORDS = 2.0
-"""Real seconds between SIGTERM and SIGKILL where nobody waits: at our own end, and for pods deleted by force."""
+"""Real seconds between SIGTERM and SIGKILL where nobody waits: at our end, and for pods deleted by force."""
 
 
 class Runtime(Protocol):
@@ -150,13 +151,12 @@ class Processes:
             run.stop()
         closing = [asyncio.create_task(run.close()) for run in runs]
         if closing:
-            late = asyncio.create_task(self._api.clock.pause(_LAST_WORDS))
-            ended = asyncio.gather(*closing)
-            await asyncio.wait([ended, late], return_when=asyncio.FIRST_COMPLETED)
-            late.cancel()
+            with suppress(TimeoutError):
+                async with self._api.clock.deadline(_LAST_WORDS):
+                    await asyncio.shield(asyncio.gather(*closing))
             for run in runs:
                 run.kill()
-            await ended
+            await asyncio.gather(*closing)
 
     def _host(self, pod: Object) -> Host:
         key, uid = key_of(pod), pod["metadata"]["uid"]

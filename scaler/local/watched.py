@@ -1,7 +1,7 @@
 """A controller's view of one resource: what there is, also by controlling owner, never older than the store.
 
-A task hands every change to the `listeners` as it comes; reading first takes in what came since, so a step that
-has just written something sees it. (Real informers lag; their expectations are not needed here.)
+A task hands every change to the `listeners` as it comes; reading first takes in what came since, so a step
+that has just written something sees it. (Real informers lag; their expectations are not needed here.)
 """
 
 import asyncio

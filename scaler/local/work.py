@@ -1,8 +1,9 @@
-"""Who does a controller's work, and when: one key at a time per object, several objects at once, no key twice in the queue.
+"""Who does a controller's work, and when: serial per object, several objects at once, no key twice in line.
 
-A controller's listener only names what changed (`add`); its step reads the present state and returns in how many seconds
-it wants to look again, or None. A key added while its step runs is stepped once more afterwards. A step that raises is
-logged and tried again with a growing delay, so one broken object never stops its siblings.
+A controller's listener only names what changed (`add`); its step reads the present state and returns in how
+many seconds it wants to look again, or None. A key added while its step runs is stepped once more afterwards.
+A step that raises is logged and tried again with a growing delay, so one broken object never stops its
+siblings.
 """
 
 import asyncio
@@ -112,9 +113,9 @@ class Worker(Generic[Key]):
     async def _try(self, key: Key) -> float | None:
         try:
             wait = await self._step(key)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - one broken object must not stop the others
             failures = self._failures[key] = self._failures.get(key, 0) + 1
-            retry = min(_FIRST_RETRY * 2 ** min(failures - 1, 20), _LAST_RETRY)
+            retry = min(_FIRST_RETRY * 2.0 ** min(failures - 1, 20), _LAST_RETRY)
             _log.warning(
                 "controller_step_failed", controller=self._name, key=key, retry_in=retry, exc_info=error
             )
