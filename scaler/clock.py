@@ -74,13 +74,17 @@ class SystemClock:
             origin = environ.get("TIDEGATE_TIME_ORIGIN")
             return cls(factor, float(origin) if origin else None)
         except ValueError as error:
-            raise ValueError(f"TIDEGATE_TIME_FACTOR / TIDEGATE_TIME_ORIGIN: {error}; give numbers, or unset both") from error
+            raise ValueError(
+                f"TIDEGATE_TIME_FACTOR / TIDEGATE_TIME_ORIGIN: {error}; give numbers, or unset both"
+            ) from error
 
     def now(self) -> datetime:
         """See Clock."""
         if self.factor == 1.0:
             return datetime.now(UTC)
-        return datetime.fromtimestamp(self._origin, UTC) + timedelta(seconds=(time.time() - self._origin) * self.factor)
+        return datetime.fromtimestamp(self._origin, UTC) + timedelta(
+            seconds=(time.time() - self._origin) * self.factor
+        )
 
     def monotonic(self) -> float:
         """See Clock."""

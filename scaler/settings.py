@@ -28,9 +28,6 @@ class ControllerSettings:
     scale_attempts: int = 5
     """Tries of one scale write against conflicts (each decides anew) before the next poll takes over."""
 
-    hpa_grace: float = 60.0
-    """An HPA younger than this (seconds) is not judged unhealthy: its controller may not have looked yet (KEDA's rule)."""
-
     retry_first: float = 0.5
     """First wait (seconds) before a failed reconcile is tried again; doubles."""
 

@@ -1,0 +1,1 @@
+"""The imperative shell: what watches, reads, decides (by asking the core) and writes."""

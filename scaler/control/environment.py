@@ -47,7 +47,11 @@ class Environment:
                 text = f"{name} is not in env; envFrom is not read yet"
             else:
                 continue
-            problems.append(Problem(f"metadata.{key}", text, f"give {name} a literal value, or use the key without FromEnv"))
+            problems.append(
+                Problem(
+                    f"metadata.{key}", text, f"give {name} a literal value, or use the key without FromEnv"
+                )
+            )
         return problems
 
 
@@ -57,7 +61,8 @@ def containers_of(target: Mapping[str, Any]) -> tuple[Container, ...]:
     template = spec.get("template") or {}
     found = ((template.get("spec") or {}).get("containers")) or ()
     return tuple(
-        Container(c.get("name", ""), tuple(_entry(e) for e in c.get("env") or ()), bool(c.get("envFrom"))) for c in found
+        Container(c.get("name", ""), tuple(_entry(e) for e in c.get("env") or ()), bool(c.get("envFrom")))
+        for c in found
     )
 
 

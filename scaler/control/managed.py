@@ -1,57 +1,73 @@
-"""What the controller knows of one ScaledObject, addressed by uid. All of it can be read again: the object and its status,
-the target, the sources. Nothing here is kept anywhere else, so a restart loses nothing but the latest readings.
+"""What the controller knows of one ScaledObject, addressed by uid.
+
+All of it can be read again: the object and its status, the target, the sources. Nothing here is kept anywhere else, so a
+restart loses nothing but the latest readings.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from scaler.control.sources import Result
+from scaler.control.results import Result
+from scaler.control.targets import Target, TargetKey
 from scaler.control.triggers import Built
-from scaler.core import behavior, decision, model
+from scaler.core import decision, desired, status
 from scaler.core.decision import Decision, Outcome, Policy, Times
-from scaler.kube.resources import Resource
+from scaler.core.model import ScaledObject
+from scaler.core.status import Condition
 from scalers._lib import quantity
+from scalers.sdk import ScalerError
 
-__all__ = ["Managed", "TargetView"]
-
-
-@dataclass(frozen=True, slots=True)
-class TargetView:
-    """The scale target as last seen: `replicas` is spec.replicas, None when it could not be read yet."""
-
-    resource: Resource
-    namespace: str
-    name: str
-    uid: str
-    resource_version: str
-    replicas: int | None
+__all__ = ["Managed"]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Managed:
-    """One ScaledObject under control. Changed only on the event loop, by the reconciler and the evaluator."""
+    """One ScaledObject under control. Changed only on the event loop."""
 
-    so: model.ScaledObject
+    so: ScaledObject
     activation: str = "floor"
     triggers: tuple[Built, ...] = ()
     results: dict[int, Result] = field(default_factory=dict)
-    target: TargetView | None = None
+    """The latest result of each trigger, by its index."""
+    target: TargetKey | None = None
+    hpa_name: str = ""
     in_charge: bool = False
-    """The HPA stands and the object passed its checks: decisions are acted on."""
-    last_active: datetime | None = None
+    """The checks passed and the HPA stands: decisions are acted on."""
+    conditions: dict[str, Condition] = field(default_factory=dict)
     active: bool | None = None
     """The last verdict; None before the first."""
+    was_active: bool = False
+    """Did the status say, when the object was first seen, that there is work (or could it not tell)?"""
+    last_active: datetime | None = None
     decision: Decision | None = None
-    hpa_name: str = ""
-    settling: bool = False
     busy: bool = False
-    """A scale write is under way; a decision made meanwhile waits for its end."""
+    """A scale write is under way."""
     again: bool = False
-    conditions: dict[str, Any] = field(default_factory=dict)
-    status: dict[str, Any] = field(default_factory=dict)
-    """The status we want, without conditions: the keys we own."""
+    """Something was to be decided meanwhile."""
+    settling: bool = False
+    settled: bool = False
+    """The readings were seen twice alike: an activation may be written."""
+    _policy: Policy | None = None
+    _targets: dict[str, int] = field(default_factory=dict)
+    original_replicas: int | None = None
+
+    @classmethod
+    def of(cls, so: ScaledObject) -> "Managed":
+        """A newly seen object: what its status remembers is where it goes on."""
+        found = status.conditions(so.status)
+        conditions = found if all(kind in found for kind in status.initial()) else status.initial()
+        original = so.status.get("originalReplicaCount")
+        return cls(
+            so=so,
+            conditions=conditions,
+            # Between the edges of activity lastActiveTime is old; only Active=False says that it is the last.
+            was_active=so.last_active is not None and conditions["Active"].status != "False",
+            last_active=so.last_active,
+            hpa_name=so.status.get("hpaName") or "",
+            original_replicas=original if isinstance(original, int) else None,
+        )
 
     @property
     def uid(self) -> str:
@@ -63,57 +79,132 @@ class Managed:
         """(namespace, name)."""
         return self.so.namespace, self.so.name
 
-    def policy(self) -> Policy:
-        """The object's own numbers, as `decide` takes them."""
-        so = self.so
-        rules = behavior.scale_up_rules(so.spec) if self.activation == "desired" else None
-        return Policy(
-            minimum=so.minimum,
-            maximum=so.maximum,
-            idle=so.idle,
-            cooldown=float(so.cooldown_period),
-            initial_cooldown=float(so.initial_cooldown_period),
-            activation=self.activation,
-            scale_up=rules,
+    @property
+    def reference(self) -> dict[str, str]:
+        """What events are about."""
+        return {
+            "apiVersion": "keda.sh/v1alpha1",
+            "kind": "ScaledObject",
+            "namespace": self.so.namespace,
+            "name": self.so.name,
+            "uid": self.so.uid,
+            "resourceVersion": self.so.resource_version,
+        }
+
+    def labelled(self, metadata: Mapping[str, Any]) -> None:
+        """Our own write changed the object's labels."""
+        self.so = replace(
+            self.so, labels=metadata.get("labels") or {}, resource_version=metadata["resourceVersion"]
         )
 
-    def outcomes(self) -> tuple[Outcome, ...]:
-        """The latest outcome of every external metric, in the order of the triggers."""
-        return tuple(outcome for built in self.triggers for outcome in self._of(built))
+    def take(self, triggers: tuple[Built, ...]) -> None:
+        """Triggers were built anew; results stay with those whose question is the same."""
+        for index in list(self.results):
+            before = self.triggers[index].metadata if index < len(self.triggers) else None
+            if index >= len(triggers) or before is None or triggers[index].metadata != before:
+                del self.results[index]
+        self.triggers = triggers
+        self._policy = None
+        self._targets = {
+            name: quantity.milli(quantity.from_number(spec.target))
+            for built in triggers
+            for spec, name in zip(built.specs, built.names, strict=True)
+        }
+
+    def observe_target(self, target: Target | None) -> None:
+        """The target was seen; the first time, its replicas are remembered (status.originalReplicaCount)."""
+        if self.original_replicas is None and target is not None:
+            self.original_replicas = target.replicas
+
+    def policy(self) -> Policy:
+        """The object's own numbers, as `decide` takes them."""
+        if self._policy is None:
+            so, config = self.so, self.so.hpa_config
+            written = (
+                config.behavior.written() if config is not None and config.behavior is not None else None
+            )
+            self._policy = Policy(
+                minimum=so.minimum,
+                maximum=so.maximum,
+                idle=so.idle,
+                cooldown=float(so.cooldown_period),
+                initial_cooldown=float(so.initial_cooldown_period),
+                activation=self.activation,
+                scale_up=desired.scale_up(written),
+            )
+        return self._policy
+
+    def decide(self, replicas: int, now: datetime) -> Decision:
+        """The pure decision over what is known."""
+        times = Times(self.so.created or now, self.last_active)
+        return decision.decide(self.policy(), self.outcomes(), replicas, times, now)
 
     def unread(self) -> bool:
         """Is there a trigger that has never been tried?"""
         return any(built.error is None and built.index not in self.results for built in self.triggers)
 
-    def decide(self, now: datetime) -> Decision:
-        """The pure decision over what is known. Asks for a known target."""
-        if self.target is None or self.target.replicas is None:
-            raise ValueError(f"ScaledObject {self.so.key}: the target's replicas are not known")
-        times = Times(self.so.created or now, self.last_active)
-        return decision.decide(self.policy(), self.outcomes(), self.target.replicas, times, now)
+    def error(self, built: Built) -> ScalerError | None:
+        """Why there is no number of this trigger; None where there is one, or it was not tried yet."""
+        if built.error is not None:
+            return built.error
+        result = self.results.get(built.index)
+        return result.error if result is not None else None
+
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """The latest outcome of every external metric, in the order of the triggers."""
+        return tuple(outcome for built in self.triggers for outcome in self._of(built))
+
+    def status(self) -> dict[str, Any]:
+        """The keys of the status that follow from the manifest and the target (facts 1.4)."""
+        wanted: dict[str, Any] = {
+            "triggersTypes": ",".join(dict.fromkeys(trigger.type for trigger in self.so.spec.triggers)),
+            "authenticationsTypes": "",
+        }
+        if self.target is not None:
+            resource = self.target.resource
+            wanted["scaleTargetKind"] = f"{resource.group}/{resource.version}.{resource.kind}"
+            wanted["scaleTargetGVKR"] = {
+                "group": resource.group,
+                "version": resource.version,
+                "kind": resource.kind,
+                "resource": resource.plural,
+            }
+            wanted["originalReplicaCount"] = self.original_replicas
+        if self.in_charge:
+            wanted["externalMetricNames"] = [name for built in self.triggers for name in built.names]
+            wanted["hpaName"] = self.hpa_name
+        return wanted
+
+    def activity(self) -> dict[str, Any]:
+        """status.triggersActivity: a metric without a verdict keeps the last one."""
+        known = self.so.status.get("triggersActivity") or {}
+        return {
+            o.metric: {"isActive": o.active}
+            if o.active is not None
+            else known.get(o.metric, {"isActive": False})
+            for o in self.outcomes()
+        }
 
     def _of(self, built: Built) -> Iterator[Outcome]:
-        result = self.results.get(built.index)
-        error = built.error if built.error is not None else (result.error if result is not None else None)
-        readings = {reading.metric: reading for reading in result.readings} if result is not None else {}
+        result, error = self.results.get(built.index), self.error(built)
         for spec, name in zip(built.specs, built.names, strict=True):
-            target = quantity.milli(quantity.from_number(spec.target))
-            known = readings.get(spec.name) or (readings.get(None) if len(built.specs) == 1 else None)
+            outcome = Outcome(
+                index=built.index, metric=name, target=self._targets[name], metric_type=built.metric_type
+            )
             if error is not None:
-                yield Outcome(
-                    index=built.index, metric=name, target=target, metric_type=built.metric_type,
-                    reason=error.reason, message=str(error),
-                )  # fmt: skip
-            elif known is None:
-                reason, message = ("NotReadYet", "not read yet") if result is None else ("NoData", "the answer lacks it")
-                yield Outcome(
-                    index=built.index, metric=name, target=target, metric_type=built.metric_type,
-                    reason=reason, message=message,
-                )  # fmt: skip
+                yield replace(outcome, reason=error.reason, message=str(error))
+            elif result is None:
+                yield replace(outcome, reason="NotReadYet", message="not read yet")
+            elif (
+                reading := next((r for r in result.readings if r.metric in {None, spec.name}), None)
+            ) is None:
+                if result.pushed:
+                    yield replace(outcome, active=result.verdict)
+                else:
+                    yield replace(
+                        outcome, reason="NoData", message=f"the source gave no value for {spec.name}"
+                    )
             else:
                 activation = built.metadata.activation if built.metadata is not None else 0
-                active = known.active if known.active is not None else known.value > activation
-                yield Outcome(
-                    index=built.index, metric=name, target=target, metric_type=built.metric_type,
-                    value=known.value, active=active,
-                )  # fmt: skip
+                active = reading.active if reading.active is not None else reading.value > activation
+                yield replace(outcome, value=reading.value, active=active)

@@ -30,7 +30,7 @@ _log = structlog.get_logger(__name__)
 Key = TypeVar("Key", bound=Hashable)
 
 
-class QueueClosed(Exception):  # noqa: N818 - an end, not an error.
+class QueueClosed(Exception):
     """Raised by `get` once the queue is closed."""
 
 

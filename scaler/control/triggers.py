@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from scaler.control.environment import Environment
-from scaler.control.sources import TriggerKey, Wanted
+from scaler.control.results import TriggerKey, Wanted
 from scaler.core import hpa, model
 from scalers._lib.metric_type import external_metric_type
 from scalers._lib.problem import Problem
@@ -46,7 +46,9 @@ class Built:
         """What the Sources should read; None for a trigger that cannot be read."""
         if self.scaler is None or self.metadata is None:
             return None
-        return Wanted(key=TriggerKey(uid, self.index), scaler=self.scaler, metadata=self.metadata, interval=interval)
+        return Wanted(
+            key=TriggerKey(uid, self.index), scaler=self.scaler, metadata=self.metadata, interval=interval
+        )
 
 
 def build(so: model.ScaledObject, env: Environment, scalers: Scalers) -> tuple[Built, ...]:
@@ -65,9 +67,17 @@ def _build(index: int, trigger: model.Trigger, env: Environment, scalers: Scaler
         return Built(index=index, type=trigger.type, metric_type=metric_type, specs=(INVALID,), error=error)
     except ValueError as error:
         invalid = InvalidMetadata(f"spec.triggers[{index}].metricType: {error}")
-        return Built(index=index, type=trigger.type, metric_type="AverageValue", specs=(INVALID,), error=invalid)
+        return Built(
+            index=index, type=trigger.type, metric_type="AverageValue", specs=(INVALID,), error=invalid
+        )
     return Built(
-        index=index, type=trigger.type, metric_type=metric_type, specs=specs, scaler=scaler, metadata=metadata, unused=unused
+        index=index,
+        type=trigger.type,
+        metric_type=metric_type,
+        specs=specs,
+        scaler=scaler,
+        metadata=metadata,
+        unused=unused,
     )
 
 

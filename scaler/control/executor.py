@@ -1,0 +1,116 @@
+"""The one place that writes replicas: through the scale subresource, against the resourceVersion the decision was made on.
+
+A conflict means that somebody changed the target meanwhile: the target is read again and the decision made anew. At most one
+write of an object is under way; what is decided meanwhile is decided again at its end.
+"""
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from scaler.clock import Clock
+from scaler.control.feed import Feed
+from scaler.control.managed import Managed
+from scaler.control.targets import Target, TargetError, Targets
+from scaler.core.decision import Decision, Reason
+from scaler.kube.errors import Conflict, KubeError
+from scaler.kube.events import EventRecorder
+
+__all__ = ["Executor"]
+
+_log = structlog.get_logger(__name__)
+_UP = frozenset({Reason.ACTIVATED, Reason.RAISED_TO_MINIMUM})
+
+
+class Executor:
+    """See the module. `attempts` bounds the tries of one write; `on_done` is called when an object's write is over."""
+
+    def __init__(
+        self,
+        targets: Targets,
+        feed: Feed,
+        events: EventRecorder,
+        clock: Clock,
+        *,
+        attempts: int,
+        on_done: Callable[[Managed], None],
+    ) -> None:
+        self._targets = targets
+        self._feed = feed
+        self._events = events
+        self._clock = clock
+        self._attempts = attempts
+        self._on_done = on_done
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def scale(self, managed: Managed, decision: Decision, target: Target) -> None:
+        """Begin to write what was decided about the target as it was seen. The object must not be busy."""
+        managed.busy = True
+        task = asyncio.get_running_loop().create_task(self._scale(managed, decision, target))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def close(self) -> None:
+        """Let writes under way end; they have deadlines."""
+        if self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _scale(self, managed: Managed, decision: Decision, target: Target) -> None:
+        try:
+            await self._write(managed, decision, target)
+        except (KubeError, TargetError) as error:
+            self._failed(managed, decision, target, error)
+        finally:
+            managed.busy = False
+            self._on_done(managed)
+
+    async def _write(self, managed: Managed, decision: Decision, target: Target) -> None:
+        key = managed.target
+        for attempt in range(1, self._attempts + 1):
+            if key is None or not managed.in_charge or decision.replicas is None or target.replicas is None:
+                return
+            if decision.reason is Reason.ACTIVATED and managed.activation == "desired":
+                self._feed.pin(managed, decision.triggers)
+            before = target.replicas
+            try:
+                await self._targets.scale(key, decision.replicas, target.resource_version)
+            except Conflict:
+                if attempt == self._attempts:
+                    raise
+                target = await self._targets.read(key)
+                decision = managed.decide(target.replicas or 0, self._clock.now())
+                continue
+            self._succeeded(managed, decision, before)
+            return
+
+    def _succeeded(self, managed: Managed, decision: Decision, before: int) -> None:
+        self._feed.replicas_changed(managed, self._clock.monotonic())
+        _log.info(
+            "scaled",
+            object=managed.so.key,
+            target=str(managed.target),
+            before=before,
+            after=decision.replicas,
+            reason=str(decision.reason),
+        )
+        if decision.reason is Reason.ACTIVATED:
+            note = f"Scaled {managed.target} from {before} to {decision.replicas}"
+            if decision.triggers:
+                note += f", triggered by {';'.join(decision.triggers)}"
+            self._events.record(managed.reference, "KEDAScaleTargetActivated", note)
+        elif decision.reason is Reason.DEACTIVATED:
+            note = f"Deactivated {managed.target} from {before} to {decision.replicas}"
+            self._events.record(managed.reference, "KEDAScaleTargetDeactivated", note)
+
+    def _failed(self, managed: Managed, decision: Decision, target: Target, error: Exception) -> None:
+        """Nothing is lost: the next read decides again."""
+        _log.warning(
+            "scale write failed", object=managed.so.key, target=str(managed.target), error=str(error)
+        )
+        tail = f"{managed.target} from {target.replicas} to {decision.replicas}: {error}"
+        if decision.reason in _UP:
+            reason, note = "KEDAScaleTargetActivationFailed", f"Failed to scale {tail}"
+        else:
+            reason, note = "KEDAScaleTargetDeactivationFailed", f"Failed to deactivate {tail}"
+        self._events.record(managed.reference, reason, note, type="Warning")
