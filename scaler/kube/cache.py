@@ -72,7 +72,7 @@ class Cache(Generic[T]):
         entry = self._entries.get((namespace, name))
         return None if entry is None else entry.object
 
-    def items(self) -> dict[Key, T]:
+    def snapshot(self) -> dict[Key, T]:
         """A copy: all objects by (namespace, name), as of now."""
         return {key: entry.object for key, entry in self._entries.items()}
 

@@ -75,9 +75,11 @@ class Informer(Generic[T]):
         reflector = self._reflectors.get(None if None in self._reflectors else namespace)
         return None if reflector is None else reflector.get(namespace, name)
 
-    def items(self) -> dict[Key, T]:
+    def snapshot(self) -> dict[Key, T]:
         """A copy: all objects by (namespace, name), as of now."""
-        return {key: obj for reflector in self._reflectors.values() for key, obj in reflector.items().items()}
+        return {
+            key: obj for reflector in self._reflectors.values() for key, obj in reflector.snapshot().items()
+        }
 
     async def run(self) -> None:
         """Follow all namespaces until closed or cancelled."""

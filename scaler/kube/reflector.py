@@ -82,9 +82,9 @@ class Reflector(Generic[T]):
         """The object as last seen; None when there is none (or not yet: see `synced`)."""
         return self._cache.get(namespace, name)
 
-    def items(self) -> dict[Key, T]:
+    def snapshot(self) -> dict[Key, T]:
         """A copy: all objects by (namespace, name), as of now."""
-        return self._cache.items()
+        return self._cache.snapshot()
 
     async def run(self) -> None:
         """Follow the collection until closed or cancelled. Raises nothing else."""
