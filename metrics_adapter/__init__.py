@@ -1,0 +1,1 @@
+"""The external-metrics API: what the HPA asks, and whom it believes."""
