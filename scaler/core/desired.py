@@ -95,7 +95,7 @@ def first_write(policy: "Policy", outcomes: Sequence["Outcome"]) -> int:
     if policy.scale_up is not None:
         held = policy.scale_up.window > 0
         allowed = policy.floor if held else rates.most(policy.scale_up, policy.floor, (), 0.0)
-    return max(policy.floor, min(needed, allowed, policy.maximum))
+    return min(needed, allowed, policy.maximum)
 
 
 _GOT_SCALE = Condition("AbleToScale", "True", "SucceededGetScale", "the scale target's replicas were read")
