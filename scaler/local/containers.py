@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from scaler.clock import Clock
+from scaler.local.containerlog import Log
 from scaler.local.environment import ConfigError, Lookup, arguments, environment
 from scaler.local.objects import Object, name_of, rfc3339
-from scaler.local.podlogs import Log
 from scaler.local.podstatus import Record
 from scaler.local.probes import Prober, keep_asking
 from scaler.local.process import Process, base_environment

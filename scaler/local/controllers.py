@@ -5,9 +5,9 @@
     ...
     await controllers.close()      # no process is left
 
-Each is a pure step (`deployments.plan`, `replicasets.plan`, `podstatus`, `core/desired`) with a small shell that hears
-of changes and carries the step out. All schedules are the Api's clock's. StatefulSets and Jobs would join here, each
-with a plan and a shell of its own.
+Each is a pure step (`deployments.plan`, `replicasets.plan`, `podstatus`, `core/desired`) with a small shell
+that hears of changes and carries the step out. All schedules are the Api's clock's. StatefulSets and Jobs
+would join here, each with a plan and a shell of its own.
 """
 
 from pathlib import Path
@@ -28,9 +28,9 @@ PodMode = Literal["process", "ready", "none"]
 class Controllers:
     """Started once and closed once.
 
-    `pods`: what pods are (`tidegate up --pods`). `hpa_sync`: seconds of schedule time between two looks at an HPA.
-    `fetch`: the external-metrics API; None: every external metric is unknown. `directory`: where processes run
-    unless their container says otherwise (`workingDir`), by default the directory we run in.
+    `pods`: what pods are (`tidegate up --pods`). `hpa_sync`: seconds of schedule time between two looks at an
+    HPA. `fetch`: the external-metrics API; None: every external metric is unknown. `directory`: where
+    processes run unless their container says otherwise (`workingDir`), by default the directory we run in.
     """
 
     def __init__(

@@ -98,7 +98,10 @@ def _data(kind: str, obj: Mapping[str, Any]) -> dict[str, str]:
     if kind == "ConfigMap":
         return {key: str(value) for key, value in data.items()}
     try:
-        return {key: base64.b64decode(value).decode(errors="surrogateescape") for key, value in data.items()}
+        return {
+            key: base64.b64decode(value, validate=True).decode(errors="surrogateescape")
+            for key, value in data.items()
+        }
     except (binascii.Error, TypeError, ValueError):
         raise ConfigError(f"Secret {obj['metadata']['name']}: a value of data is no base64") from None
 

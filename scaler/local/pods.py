@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
 
 from scaler.local.api import Api, ApiError
+from scaler.local.containerlog import LogOptions
 from scaler.local.errors import bad_request
 from scaler.local.objects import Object, instant, key_of, name_of, terminating
-from scaler.local.podlogs import LogOptions
 from scaler.local.runtimes import Runtime
 from scaler.local.watched import Watched
 from scaler.local.work import Worker

@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 
 from scaler.clock import Clock
+from scaler.local.containerlog import Log
 from scaler.local.environment import ConfigError, port_number
 from scaler.local.objects import Object
-from scaler.local.podlogs import Log
 from scaler.local.podstatus import ADDRESS
 from scaler.local.process import Process
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Self
 
 from scaler.clock import Clock
-from scaler.local.podlogs import Log
+from scaler.local.containerlog import Log
 
 _CHUNK = 1 << 16
 _POLL = 0.05

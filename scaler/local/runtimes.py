@@ -8,11 +8,11 @@ from typing import Any, Protocol
 
 from scaler.local import podstatus
 from scaler.local.api import Api, ApiError
+from scaler.local.containerlog import LogOptions
 from scaler.local.containers import Host
 from scaler.local.environment import Lookup
 from scaler.local.errors import bad_request
 from scaler.local.objects import Object, condition_of, key_of, name_of, phase_of
-from scaler.local.podlogs import LogOptions
 from scaler.local.podruns import PodRun
 from scaler.local.probes import Prober
 from scaler.local.recorder import Recorder
