@@ -1,22 +1,29 @@
 """From a raw manifest to a ScaledObject, or to the list of everything that is wrong with it.
 
 `parse` applies the rules of the CRD's schema (facts 1.3): what a Kubernetes API server would refuse to store.
-What the controller itself refuses, or cannot do yet, is in `rules`.
+What the controller itself refuses, or cannot do yet, is in `rules`, and offered here too.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scaler.core.fields import Model
+from scaler.core.fields import Model, is_object_name
 from scaler.core.model import DEFAULT_MAXIMUM, ScaledObject, ScaledObjectSpec, moment
 from scaler.core.problems import kind_of, validated
+from scaler.core.rules import activation, not_yet, refusals, refused
 from scalers._lib.problem import Problem
 
-__all__ = ["Manifest", "metadata_of", "parse", "unknown_fields"]
-
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z", re.ASCII)
+__all__ = [
+    "Manifest",
+    "activation",
+    "metadata_of",
+    "not_yet",
+    "parse",
+    "refusals",
+    "refused",
+    "unknown_fields",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,7 @@ def _names(meta: Mapping[str, Any]) -> Iterator[Problem]:
         value = meta.get(field)
         if value is not None and not isinstance(value, str):
             yield Problem(f"metadata.{field}", f"is {kind_of(value)}, not text", "put quotes around it")
-        elif field == "name" and value and not (len(value) <= 253 and _SUBDOMAIN.match(value)):
+        elif field == "name" and value and not is_object_name(value):
             mend = (
                 "use at most 253 lower case letters, digits, dashes and dots, a letter or digit at both ends"
             )

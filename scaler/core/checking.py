@@ -1,0 +1,249 @@
+"""What `tidegate validate` and `tidegate render` do, without files or clusters: documents in, findings out.
+
+Every rule is asked at once: the API server's schema, the reconciler's refusals, each trigger's own metadata,
+and what the API server would say to the HPA that follows. How a trigger's metadata is checked is handed in
+(`TriggerCheck`), since scalers are found by the registry, which the core does not know.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from scaler.core import authentication, hpa, manifest
+from scaler.core.model import Trigger
+from scaler.core.problems import kind_of
+from scalers._lib.metadata import AUTH, ENV
+from scalers._lib.problem import Problem
+from scalers.sdk import MetricSpec
+
+__all__ = [
+    "Document",
+    "Finding",
+    "Report",
+    "TriggerCheck",
+    "TriggerFindings",
+    "check_documents",
+    "render_documents",
+]
+
+_API_VERSION = "keda.sh/v1alpha1"
+_AUTHENTICATIONS = ("TriggerAuthentication", "ClusterTriggerAuthentication")
+_GROUPS = ("keda.sh", "eventing.keda.sh")
+_INVALID = (MetricSpec("invalid", 1),)
+_BEHAVIOR = "spec.advanced.horizontalPodAutoscalerConfig.behavior"
+
+Document = tuple[str, Any]
+"""The file's name, and one document of it."""
+
+
+class TriggerFindings(Protocol):
+    """What is wrong with a trigger, with paths below the trigger (`metadata.listName`), and its metrics.
+
+    `specs` is empty when there are problems, or when a metric depends on a value that is only known online.
+    """
+
+    @property
+    def problems(self) -> Sequence[Problem]: ...  # noqa: D102 - see the class
+    @property
+    def warnings(self) -> Sequence[Problem]: ...  # noqa: D102 - see the class
+    @property
+    def specs(self) -> Sequence[MetricSpec]: ...  # noqa: D102 - see the class
+
+
+class TriggerCheck(Protocol):
+    """The registry's `check`; never raises. `unknown`: the sources (`env`, `auth`) that cannot be read here."""
+
+    def __call__(
+        self, trigger_type: str, metadata: Mapping[str, str], unknown: frozenset[str], *, metric_type: str
+    ) -> TriggerFindings:
+        """See the class."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One problem or warning, with where it is."""
+
+    file: str
+    kind: str
+    name: str
+    path: str
+    problem: str
+    mend: str
+
+    def __str__(self) -> str:
+        """`file: kind/name: path: problem; mend`."""
+        text = f"{self.file}: {self.kind}/{self.name}: {self.path}: {self.problem}"
+        return f"{text}; {self.mend}" if self.mend else text
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All findings, in the order of the documents. `checked` is how many documents were ours to check."""
+
+    problems: tuple[Finding, ...]
+    warnings: tuple[Finding, ...]
+    checked: int
+
+    @property
+    def ok(self) -> bool:
+        """No problem; warnings do not count."""
+        return not self.problems
+
+    def written(self) -> dict[str, Any]:
+        """As `validate -o json` prints it."""
+        return {
+            "ok": self.ok,
+            "problems": [asdict(finding) for finding in self.problems],
+            "warnings": [asdict(finding) for finding in self.warnings],
+        }
+
+
+@dataclass(slots=True)
+class _Found:
+    """What one document gives."""
+
+    problems: list[Problem]
+    warnings: list[Problem]
+    hpa: dict[str, Any] | None = None
+
+
+def check_documents(documents: Iterable[Document], trigger_check: TriggerCheck) -> Report:
+    """Check ScaledObjects and authentications; KEDA's other kinds are problems, foreign kinds are ignored."""
+    report, _ = render_documents(documents, trigger_check, "")
+    return report
+
+
+def render_documents(
+    documents: Iterable[Document], trigger_check: TriggerCheck, version: str
+) -> tuple[Report, list[dict[str, Any]]]:
+    """The same report, and the HPA of every ScaledObject without a problem, in the order of the documents."""
+    problems: list[Finding] = []
+    warnings: list[Finding] = []
+    hpas: list[dict[str, Any]] = []
+    checked = 0
+    for file, document in _flat(documents):
+        found = _check(document, trigger_check, version)
+        if found is None:
+            continue
+        checked += 1
+        problems += (_finding(file, document, problem) for problem in found.problems)
+        warnings += (_finding(file, document, problem) for problem in found.warnings)
+        if found.hpa is not None and not found.problems:
+            hpas.append(found.hpa)
+    return Report(tuple(problems), tuple(warnings), checked), hpas
+
+
+def _flat(documents: Iterable[Document]) -> Iterator[Document]:
+    """Without empty documents, and with the items of a List on their own."""
+    for file, document in documents:
+        if isinstance(document, Mapping) and document.get("kind") == "List":
+            items = document.get("items")
+            yield from _flat((file, item) for item in (items if isinstance(items, list) else ()))
+        elif document is not None:
+            yield file, document
+
+
+def _finding(file: str, document: Any, problem: Problem) -> Finding:
+    kind, name = "", ""
+    if isinstance(document, Mapping):
+        metadata = document.get("metadata")
+        kind = str(document.get("kind") or "")
+        name = str(metadata.get("name") or "") if isinstance(metadata, Mapping) else ""
+    return Finding(file, kind, name, problem.path, problem.problem, problem.mend)
+
+
+def _check(document: Any, trigger_check: TriggerCheck, version: str) -> _Found | None:
+    """The findings of one document; None for one that is not ours."""
+    problem = _foreign(document)
+    if problem is not None:
+        return _Found([problem], [])
+    if document["kind"] == "ScaledObject":
+        return _scaled_object(document, trigger_check, version)
+    return _authentication(document) if document["kind"] in _AUTHENTICATIONS else None
+
+
+def _foreign(document: Any) -> Problem | None:
+    """Why a document cannot be taken for what it says it is."""
+    if not isinstance(document, Mapping):
+        return Problem("", f"is {kind_of(document)}, not a Kubernetes object", "write one object a document")
+    kind, api_version = document.get("kind"), document.get("apiVersion")
+    if not isinstance(kind, str) or not kind:
+        return Problem("kind", "is required", "say what kind of object it is")
+    if kind in {"ScaledObject", *_AUTHENTICATIONS}:
+        if api_version == _API_VERSION:
+            return None
+        words = "is required" if api_version is None else f"{api_version!r} is not served"
+        return Problem("apiVersion", words, f"write {_API_VERSION}")
+    if isinstance(api_version, str) and api_version.partition("/")[0] in _GROUPS:
+        return Problem(
+            "kind", f"{kind} is not supported yet", "leave it to KEDA, or wait for a release with it"
+        )
+    return None
+
+
+def _authentication(document: Mapping[str, Any]) -> _Found:
+    _, problems = manifest.metadata_of(document)
+    raw = document.get("spec")
+    if not isinstance(raw, Mapping):
+        words = "is required" if raw is None else f"is {kind_of(raw)}, not a mapping"
+        return _Found([*problems, Problem("spec", words, "say where the credentials come from")], [])
+    spec, found = authentication.parse_spec(raw)
+    warnings = list(manifest.unknown_fields(spec)) if spec is not None else []
+    if spec is not None and spec.file_path and document.get("kind") == "TriggerAuthentication":
+        mend = "use a ClusterTriggerAuthentication"
+        warnings.append(Problem("spec.filePath", "has no effect in a TriggerAuthentication", mend))
+    return _Found([*problems, *found], warnings)
+
+
+def _scaled_object(document: Mapping[str, Any], trigger_check: TriggerCheck, version: str) -> _Found:
+    parsed = manifest.parse(document)
+    so = parsed.scaled_object
+    if so is None:
+        return _Found(list(parsed.problems), list(parsed.warnings))
+    found = _Found(list(manifest.refused(so)), [*parsed.warnings, *manifest.not_yet(so)])
+    metrics = []
+    for index, trigger in enumerate(so.spec.triggers):
+        specs = _trigger(trigger, f"spec.triggers[{index}]", trigger_check, found)
+        metrics.append(hpa.TriggerMetrics(index, specs or _INVALID, trigger.metric_type if specs else ""))
+    try:
+        found.hpa = hpa.render(so, metrics, version)
+    except ValueError as error:
+        found.problems.append(Problem("spec.triggers", str(error), "change one of the triggers"))
+    else:
+        found.problems += _refused_by_api_server(found.hpa, metrics)
+    return found
+
+
+def _trigger(
+    trigger: Trigger, path: str, trigger_check: TriggerCheck, found: _Found
+) -> tuple[MetricSpec, ...]:
+    """The metrics of one trigger; its problems and warnings are added to `found`."""
+    unknown = frozenset({ENV, AUTH} if trigger.authentication_ref is not None else {ENV})
+    own = trigger_check(trigger.type, trigger.metadata, unknown, metric_type=trigger.metric_type)
+    found.problems += (problem.under(path) for problem in own.problems)
+    found.warnings += (warning.under(path) for warning in own.warnings)
+    if not own.specs and not own.problems:
+        words = "its metric is known only with the environment or the credentials"
+        found.warnings.append(Problem(path, words, "a rendered HPA shows a placeholder for it"))
+    return tuple(own.specs)
+
+
+def _refused_by_api_server(
+    wanted: Mapping[str, Any], metrics: Sequence[hpa.TriggerMetrics]
+) -> Iterator[Problem]:
+    """What an API server would refuse in the HPA, said of the ScaledObject's field behind it."""
+    for cause in hpa.validate(hpa.defaulted(wanted)):
+        yield Problem(
+            _origin(cause.field, wanted, metrics),
+            f"makes an HPA that is refused ({cause.field}: {cause.message})",
+        )
+
+
+def _origin(field: str, wanted: Mapping[str, Any], metrics: Sequence[hpa.TriggerMetrics]) -> str:
+    if field.startswith("spec.metrics["):
+        place = int(field.partition("[")[2].partition("]")[0])
+        name = wanted["spec"]["metrics"][place]["external"]["metric"]["name"]
+        triggers = {hpa.external_name(of.index, spec): of.index for of in metrics for spec in of.specs}
+        return f"spec.triggers[{triggers[name]}]"
+    return field.replace("spec.behavior", _BEHAVIOR, 1)
