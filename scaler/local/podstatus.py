@@ -87,14 +87,14 @@ def marked(pod: Mapping[str, Any], now: datetime) -> Object:
     return running(pod, View(main=main), now)
 
 
-def pending(pod: Mapping[str, Any], now: datetime) -> Object:
+def pending(pod: Mapping[str, Any], now: datetime, why: str) -> Object:
     """The status of a pod that no node takes."""
     old = pod.get("status") or {}
     fresh = {
         "type": "PodScheduled",
         "status": "False",
         "reason": "Unschedulable",
-        "message": "0/0 nodes are available: this cluster runs no pods (--pods none).",
+        "message": why,
     }
     return {**old, "phase": "Pending", "conditions": with_condition(old.get("conditions") or (), fresh, now)}
 

@@ -139,7 +139,6 @@ def _with_us() -> tuple[str, ...]:
     return words if probe.returncode == 0 else ()
 
 
-@cache
 def base_environment() -> Mapping[str, str]:
     """What every process is given before its container's variables: of ours only PATH, HOME and LANG.
 

@@ -19,6 +19,9 @@ from scaler.local.recorder import Recorder
 
 POD = ("v1", "Pod")
 
+MAX_PODS = 110
+"""Pods that run at a time, a kubelet's own default: the rest stay Pending, so that no mistake floods the machine."""
+
 _LAST_WORDS = 2.0
 """Real seconds between SIGTERM and SIGKILL where nobody waits: at our end, and for pods deleted by force."""
 
@@ -56,7 +59,7 @@ class Unscheduled:
     def admit(self, pod: Object) -> Object:
         """See Runtime."""
         if condition_of(pod, "PodScheduled") is None and phase_of(pod) == "Pending":
-            return podstatus.pending(pod, self._api.clock.now())
+            return podstatus.pending(pod, self._api.clock.now(), "this cluster runs no pods (--pods none)")
         return dict(pod.get("status") or {})
 
     def release(self, pod: Object, grace: float) -> bool:  # noqa: ARG002 - nothing runs
@@ -90,20 +93,32 @@ class Processes:
     """`--pods process`: containers are processes of this machine, run in `directory` as this user."""
 
     def __init__(
-        self, api: Api, recorder: Recorder, directory: Path, changed: Callable[[tuple[str, str]], None]
+        self,
+        api: Api,
+        recorder: Recorder,
+        directory: Path,
+        changed: Callable[[tuple[str, str]], None],
+        *,
+        limit: int = MAX_PODS,
     ) -> None:
         self._api, self._recorder, self._directory, self._changed = api, recorder, directory, changed
+        self._limit = limit
         self._prober = Prober(api.clock)
         self._runs: dict[str, PodRun] = {}
+        self._waiting: dict[tuple[str, str], None] = {}
         self._dropped: set[asyncio.Task[None]] = set()
 
     def admit(self, pod: Object) -> Object:
         """See Runtime."""
-        uid, (namespace, name) = pod["metadata"]["uid"], key_of(pod)
+        uid, key = pod["metadata"]["uid"], key_of(pod)
         if uid not in self._runs:
+            if sum(not run.over for run in self._runs.values()) >= self._limit:
+                self._waiting[key] = None
+                why = f"0/1 nodes are available: 1 Too many pods ({self._limit} run already)."
+                return podstatus.pending(pod, self._api.clock.now(), why)
             if not pod["spec"].get("nodeName"):
                 node = {"spec": {"nodeName": podstatus.NODE}}
-                pod = self._api.merge_patch("", "pods", namespace, name, node, manager="kubelet")
+                pod = self._api.merge_patch("", "pods", *key, node, manager="kubelet")
             self._say_what_is_missing(pod)
             self._runs[uid] = PodRun(pod, self._host(pod))
         return podstatus.running(pod, self._runs[uid].view, self._api.clock.now())
@@ -123,6 +138,8 @@ class Processes:
             task = asyncio.create_task(self._end([run]), name="pod-end")
             self._dropped.add(task)
             task.add_done_callback(self._dropped.discard)
+        self._waiting.pop(key_of(pod), None)
+        self._room()
 
     def logs(self, pod: Object, options: LogOptions) -> AsyncIterator[bytes]:
         """See Runtime."""
@@ -158,8 +175,21 @@ class Processes:
                 run.kill()
             await asyncio.gather(*closing)
 
+    def _room(self) -> None:
+        """A pod has ended: the one that waited longest is looked at again."""
+        if self._waiting:
+            key = next(iter(self._waiting))
+            del self._waiting[key]
+            self._changed(key)
+
     def _host(self, pod: Object) -> Host:
         key, uid = key_of(pod), pod["metadata"]["uid"]
+
+        def changed() -> None:
+            self._changed(key)
+            run = self._runs.get(uid)
+            if run is not None and run.over:
+                self._room()
 
         def event(type_: str, reason: str, message: str) -> None:
             if uid in self._runs:
@@ -170,7 +200,7 @@ class Processes:
             prober=self._prober,
             directory=self._directory,
             lookup=self._lookup(key[0]),
-            changed=lambda: self._changed(key),
+            changed=changed,
             event=event,
         )
 

@@ -9,6 +9,7 @@ import pytest
 from embedded import DEPLOYMENTS, PODS, cluster, condition, deployment, lone_pod, reasons, shell, until
 
 from scaler.clock import SystemClock
+from scaler.local import runtimes
 from scaler.local.api import ApiError
 from scaler.local.containerlog import Log, LogOptions
 from scaler.local.containers import BackOff
@@ -457,6 +458,26 @@ async def test_a_deployment_of_processes_goes_to_zero():
         api.update_scale(*DEPLOYMENTS, "web", {"spec": {"replicas": 0}})
         await until(lambda: not api.list(*PODS))
         assert not api.get(*DEPLOYMENTS, "web")["status"].get("replicas")
+
+
+async def test_no_more_pods_run_than_a_node_takes(monkeypatch):
+    monkeypatch.setitem(runtimes.Processes.__init__.__kwdefaults__, "limit", 2)
+    async with cluster() as api:
+        api.create(*DEPLOYMENTS, deployment(replicas=4, pod={"containers": [SLEEP]}))
+
+        def phases():
+            return sorted(p["status"]["phase"] for p in api.list(*PODS) if p["status"].get("conditions"))
+
+        await until(lambda: phases() == ["Pending", "Pending", "Running", "Running"])
+        assert any("Too many pods" in str(p["status"]["conditions"]) for p in api.list(*PODS))
+        api.update_scale(*DEPLOYMENTS, "web", {"spec": {"replicas": 3}})
+        await until(lambda: phases() == ["Pending", "Running", "Running"])
+        running = next(p for p in api.list(*PODS) if p["status"]["phase"] == "Running")
+        api.delete(*PODS, running["metadata"]["name"])
+        await until(lambda: phases() == ["Pending", "Running", "Running"] and running not in api.list(*PODS))
+        api.create(*PODS, lone_pod("short", shell("exit 0"), restartPolicy="Never"))
+        api.update_scale(*DEPLOYMENTS, "web", {"spec": {"replicas": 1}})
+        await until(lambda: phases() == ["Running", "Succeeded"])
 
 
 async def test_mounts_that_have_no_effect_are_said():

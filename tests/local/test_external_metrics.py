@@ -1,0 +1,53 @@
+"""The HPA controller's requests to the external-metrics API, and how it reads the answers."""
+
+import json
+
+import pytest
+
+from scaler.local.external_metrics import MetricsError, through, values
+
+LIST = {"kind": "ExternalMetricValueList", "apiVersion": "external.metrics.k8s.io/v1beta1", "metadata": {}}
+
+
+async def test_the_request_is_the_recorded_one():
+    """The recorded request's path, query and Accept (conformance/wire/aggregator-to-adapter.json)."""
+    sent = []
+
+    async def forward(path, query, headers):
+        sent.append((path, query, headers["Accept"]))
+        return 200, json.dumps({**LIST, "items": [{"metricName": "m", "value": "5"}]}).encode()
+
+    fetch = through(forward)
+    assert await fetch("hpa-wire", "s0-upper_x.y", "a=1,b=2,c in (x,y)") == ["5"]
+    assert await fetch("default", "s0-a/b", "") == ["5"]
+    root = "/apis/external.metrics.k8s.io/v1beta1/namespaces"
+    accept = "application/vnd.kubernetes.protobuf, */*"
+    assert sent == [
+        (f"{root}/hpa-wire/s0-upper_x.y", "labelSelector=a%3D1%2Cb%3D2%2Cc+in+%28x%2Cy%29", accept),
+        (f"{root}/default/s0-a%2Fb", "", accept),
+    ]
+
+
+def test_values_in_order_and_none():
+    items = [{"value": "1500m"}, {"value": 3}]
+    assert values(200, json.dumps({**LIST, "items": items}).encode()) == ["1500m", "3"]
+    assert values(200, json.dumps({**LIST, "items": []}).encode()) == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [
+        (503, b'{"kind":"Status","message":"redis is down","code":503}', "503: redis is down"),
+        (404, b"404 page not found", "404: 404 page not found"),
+        (500, b"", "500: nothing"),
+        (200, b"not json", "no ExternalMetricValueList"),
+        (200, b'{"items": null}', "no ExternalMetricValueList"),
+        (200, b"[]", "no ExternalMetricValueList"),
+        (200, b'{"items": [{"metricName": "m"}]}', "without a value"),
+        (200, b'{"items": [3]}', "without a value"),
+    ],
+)
+def test_other_answers_are_errors_with_a_sentence(status, body, words):
+    with pytest.raises(MetricsError) as caught:
+        values(status, body)
+    assert words in str(caught.value)
