@@ -47,12 +47,12 @@ def parse(obj: Mapping[str, Any]) -> Manifest:
         namespace=meta.get("namespace") or "default",
         name=meta.get("name") or meta.get("generateName") or "",
         spec=spec,
-        uid=meta.get("uid") or "",
-        resource_version=meta.get("resourceVersion") or "",
+        uid=str(meta.get("uid") or ""),
+        resource_version=str(meta.get("resourceVersion") or ""),
         generation=meta.get("generation") or 0,
         created=moment(meta.get("creationTimestamp")),
         deleted=meta.get("deletionTimestamp") is not None,
-        finalizers=tuple(meta.get("finalizers") or ()),
+        finalizers=tuple(_listed(meta.get("finalizers"))),
         labels=meta.get("labels") or {},
         annotations=meta.get("annotations") or {},
         status=status if isinstance(status, Mapping) else {},
@@ -77,6 +77,11 @@ def unknown_fields(spec: Model) -> tuple[Problem, ...]:
     """A warning for every field of `spec` that no model knows."""
     paths = spec.unknown("spec")
     return tuple(Problem(path, "is no known field and is ignored", "check its spelling") for path in paths)
+
+
+def _listed(value: Any) -> list[str]:
+    """What the API server keeps itself and a file has no say in; anything else than a list is not there."""
+    return value if isinstance(value, list) else []
 
 
 def _names(meta: Mapping[str, Any]) -> Iterator[Problem]:

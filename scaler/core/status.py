@@ -124,7 +124,9 @@ def hpa_trouble(hpa: Mapping[str, Any] | None, now: datetime) -> str | None:
     scaling = conditions(hpa.get("status") or {}).get("ScalingActive")
     if created is None or now - created < _YOUNG or scaling is None:
         return None
-    return None if scaling.status == "True" or scaling.reason == "ScalingDisabled" else scaling.reason
+    if scaling.status == "True" or scaling.reason == "ScalingDisabled":
+        return None
+    return scaling.reason or f"ScalingActive is {scaling.status}"
 
 
 def patch(live_status: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -201,6 +203,8 @@ def _changes(live: Mapping[str, Any], target: Mapping[str, Any]) -> Iterator[tup
         if have == want:
             continue
         if isinstance(have, Mapping) and isinstance(want, Mapping):
-            yield name, dict(_changes(have, want))
+            inner = dict(_changes(have, want))
+            if inner:
+                yield name, inner
         else:
             yield name, want
