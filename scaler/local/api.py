@@ -30,11 +30,11 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 from scaler.clock import Clock
-from scaler.local import builtin, patch, scale
+from scaler.local import builtin, crds, patch, scale
 from scaler.local.errors import ApiError
-from scaler.local.resources import Object, Registry, Resource, View
+from scaler.local.resources import Key, Object, Registry, Resource, View
 from scaler.local.selectors import label_selector
-from scaler.local.store import ADDED, Change, Item, Store, clone
+from scaler.local.store import ADDED, DELETED, Change, Item, Store, clone
 from scaler.local.writes import DeleteOptions, Options, Writer, timestamp, unknown_resource
 
 __all__ = ["Api", "ApiError", "Logs", "Resource", "Subscription", "timestamp"]
@@ -97,6 +97,21 @@ class Api:
         self.writer = Writer(clock, self.store, self.registry)
         builtin.install(self.registry)
         for resource in self.registry:
+            self.store.open(resource.key)
+        self.store.listeners.append(self._define)
+
+    def _define(self, key: Key, change: Change) -> None:
+        """Serve what a CustomResourceDefinition says, from the moment it is written."""
+        if key != ("apiextensions.k8s.io", "customresourcedefinitions"):
+            return
+        definition = change.item.obj
+        if change.type == DELETED:
+            own = (definition["spec"]["group"], definition["spec"]["names"]["plural"])
+            self.registry.remove(own)
+            self.store.drop(own)
+        elif change.old is None or change.old.obj["spec"] != definition["spec"]:
+            resource, views, served = crds.resource_of(definition)
+            self.registry.add(resource, views, served=served)
             self.store.open(resource.key)
 
     def resource(self, group: str, plural: str) -> Resource:

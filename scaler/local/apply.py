@@ -23,7 +23,7 @@ from scaler.local.resources import Object
 from scaler.local.shapes import Shape, shape_of
 from scaler.local.store import clone
 
-__all__ = ["apply", "merge", "track_update"]
+__all__ = ["apply", "merge", "same_owners", "track_update"]
 
 
 def apply(
@@ -55,11 +55,19 @@ def apply(
     before = {path for entry in mine for path in parse_tree(entry["fieldsV1"])}
     for path in sorted(before - wanted - owned_elsewhere, key=len, reverse=True):
         remove(result, path)
-    time = mine[0]["time"] if mine and before == wanted else now
     kept = [entry for entry in others if entry["fieldsV1"]]
-    kept.append(_entry(manager, "Apply", config["apiVersion"], "", time, wanted))
+    kept.append(_entry(manager, "Apply", config["apiVersion"], "", now, wanted))
     result["metadata"]["managedFields"] = kept
     return result
+
+
+def same_owners(one: Object, other: Object) -> bool:
+    """Whether two states have the same managers of the same fields, whenever that came about."""
+    entries = [obj["metadata"].get("managedFields") or () for obj in (one, other)]
+    if entries[0] is entries[1]:
+        return True
+    timeless = [[{k: v for k, v in entry.items() if k != "time"} for entry in side] for side in entries]
+    return timeless[0] == timeless[1]
 
 
 def _entries(live: Object, shape: Shape, now: str) -> list[dict[str, Any]]:

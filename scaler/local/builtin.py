@@ -1,8 +1,10 @@
 """The built-in kinds: one table. What a kind does beyond the generic life of an object is in its Rules."""
 
+from dataclasses import replace
 from typing import Any
 
 from scaler.local import kinds, podspec, workloads
+from scaler.local.builtin_columns import columns_of
 from scaler.local.resources import Registry, Resource, Rules, ScalePaths, View
 
 __all__ = ["install"]
@@ -105,7 +107,8 @@ def _stored() -> list[Resource]:
 
 def install(registry: Registry) -> None:
     """Serve all built-in kinds. Events are also served as events.k8s.io/v1, from the same storage."""
-    for resource in _resources():
+    for plain in _resources():
+        resource = replace(plain, columns=columns_of(plain.key))
         views = []
         if resource.key == ("", "events"):
             views.append(View("events.k8s.io", "v1", resource, kinds.event_in, kinds.event_out))

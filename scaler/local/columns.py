@@ -99,7 +99,8 @@ def _cell(kind: str, found: list[Any], now: float) -> Any:
         if not _KINDS[kind](first):
             return None
         return int(first) if kind == "integer" else first
-    return " ".join(_text(value) for value in found if value is not None) or None
+    # Like a kube-apiserver: of several results (a wildcard's) only the first is shown.
+    return None if first is None else _text(first)
 
 
 def _text(value: Any) -> str:

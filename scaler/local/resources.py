@@ -142,12 +142,13 @@ class Registry:
     def __iter__(self) -> Iterator[Resource]:
         return iter(self._resources.values())
 
-    def add(self, resource: Resource, views: Iterable[View] = ()) -> None:
-        """Serve `resource` under its own version and under `views`; replaces what was there."""
+    def add(self, resource: Resource, views: Iterable[View] = (), *, served: bool = True) -> None:
+        """Serve `resource` under its own version (if `served`) and under `views`; replaces what was there."""
         self.remove(resource.key)
         self._resources[resource.key] = resource
         self._kinds[resource.group, resource.kind] = resource
-        for view in (View(resource.group, resource.version, resource), *views):
+        own = [View(resource.group, resource.version, resource)] if served else []
+        for view in (*own, *views):
             self._views[view.group, view.version, resource.plural] = view
             self._kinds.setdefault((view.group, resource.kind), resource)
         self.serial += 1

@@ -102,7 +102,8 @@ class Cursor:
 class Shelf:
     """The objects and the history of one resource."""
 
-    def __init__(self, version: int, history: int = _HISTORY) -> None:
+    def __init__(self, key: tuple[str, str], version: int, history: int = _HISTORY) -> None:
+        self.key = key
         self.namespaces: dict[str, dict[str, Item]] = {}
         self.cursors: set[Cursor] = set()
         self.listeners: list[Callable[[Change], None]] = []
@@ -172,12 +173,13 @@ class Store:
     def __init__(self, version: int) -> None:
         self.version = version
         self.shelves: dict[tuple[str, str], Shelf] = {}
+        self.listeners: list[Callable[[tuple[str, str], Change], None]] = []  # must not write
 
     def open(self, key: tuple[str, str]) -> Shelf:
         """The shelf of a resource, made when it is new."""
         shelf = self.shelves.get(key)
         if shelf is None:
-            shelf = self.shelves[key] = Shelf(self.version)
+            shelf = self.shelves[key] = Shelf(key, self.version)
         return shelf
 
     def drop(self, key: tuple[str, str]) -> None:
@@ -204,5 +206,8 @@ class Store:
                 shelf.namespaces.pop(item.namespace, None)
         else:
             space[item.name] = item
-        shelf.append(Change(kind, item, old))
+        change = Change(kind, item, old)
+        shelf.append(change)
+        for listener in self.listeners:
+            listener(shelf.key, change)
         return item

@@ -42,7 +42,7 @@ class Options:
     manager: str = "unknown"
     dry_run: bool = False
     validation: str = "Ignore"  # Strict, Warn or Ignore: what unknown fields lead to
-    force: bool = False
+    applied: bool = False  # by server-side apply, which has settled who owns what
     warnings: list[str] = field(default_factory=list)
 
 
@@ -169,7 +169,7 @@ class Writer:
             del obj["status"]
         self._check_finalizers(resource, obj, old)
         self._ready(resource, obj, old, options)
-        if metadata.same_but_version(obj, old) and not _released(obj):
+        if metadata.same_but_version(obj, old) and not _released(obj) and apply.same_owners(obj, old):
             return item
         return self._commit(resource, obj, old, options, subresource)
 
@@ -215,7 +215,7 @@ class Writer:
         meta = obj["metadata"]
         if resource.generation and not subresource and _changed(resource, obj, old):
             meta["generation"] = old["metadata"].get("generation", 0) + 1
-        if meta.get("managedFields") and meta["managedFields"] == old["metadata"].get("managedFields"):
+        if meta.get("managedFields") and not options.applied:
             now = timestamp(self._clock.now())
             apply.track_update(obj, old, options.manager, subresource, now)
         if options.dry_run:

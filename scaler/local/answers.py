@@ -1,0 +1,93 @@
+"""HTTP bodies in and out: decoding what a client sends, and the responses the API server gives."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import yaml
+from aiohttp import web
+
+from scaler.local.errors import ApiError, bad_request, unsupported_media_type
+
+__all__ = ["LIMIT", "Text", "decode", "error", "json_bytes", "json_response", "plain", "read_body"]
+
+LIMIT = 3 * 2**20
+"""Bytes of a request's body, as a kube-apiserver limits them."""
+
+_CACHE = {"Cache-Control": "no-cache, private"}
+_BODIES = ("application/json", "application/yaml")
+
+encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+class _Loader(yaml.CSafeLoader):
+    """YAML 1.2's idea of a scalar: a date stays text, as Kubernetes reads it."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+class Text(str):
+    """A plain-text answer in place of an object."""
+
+    __slots__ = ()
+
+
+async def read_body(request: web.BaseRequest) -> bytes:
+    """The whole body; 413 beyond the limit."""
+    parts, size = [], 0
+    async for chunk in request.content.iter_any():
+        size += len(chunk)
+        if size > LIMIT:
+            raise ApiError(413, "RequestEntityTooLarge", f"Request entity too large: limit is {LIMIT}")
+        parts.append(chunk)
+    return b"".join(parts)
+
+
+def decode(data: bytes, content_type: str, accepted: tuple[str, ...] = _BODIES) -> Any:
+    """A JSON or YAML document. Raises 415 for other types, 400 for a document that does not parse."""
+    media_type = content_type.partition(";")[0].strip().lower() or "application/json"
+    if media_type not in accepted:
+        raise unsupported_media_type(accepted)
+    try:
+        if "yaml" in media_type:
+            return yaml.load(data, Loader=_Loader)  # noqa: S506 - a safe loader
+        return _decode(data)
+    except (msgspec.DecodeError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as failure:
+        sentence = str(failure).splitlines()[0] if str(failure) else type(failure).__name__
+        raise bad_request(f"the body of the request could not be decoded: {sentence}") from failure
+
+
+def json_bytes(value: Any) -> bytes:
+    """A value as JSON."""
+    return encode(value)
+
+
+def json_response(
+    data: bytes,
+    status: int = 200,
+    *,
+    headers: Mapping[str, str] | None = None,
+    content_type: str = "application/json",
+) -> web.Response:
+    """An answer that is JSON already, or YAML when `content_type` says so."""
+    if content_type == "application/yaml":
+        data = yaml.dump(_decode(data), Dumper=yaml.CSafeDumper, default_flow_style=False).encode()
+    return web.Response(
+        body=data, status=status, headers={**_CACHE, "Content-Type": content_type, **(headers or {})}
+    )
+
+
+def error(failure: ApiError) -> web.Response:
+    """The Status of a refusal."""
+    return json_response(encode(failure.status()), failure.code, headers=failure.headers)
+
+
+def plain(text: str, status: int = 200) -> web.Response:
+    """Plain text."""
+    headers = {**_CACHE, "X-Content-Type-Options": "nosniff", "Content-Type": "text/plain; charset=utf-8"}
+    return web.Response(body=text.encode(), status=status, headers=headers)
