@@ -14,8 +14,6 @@ which object.
         └── TooManyRequests 429 · ServerError 5xx
 """
 
-# ruff: noqa: N818 - they are named after the answers they stand for, as Kubernetes names them.
-
 from collections.abc import Mapping
 from typing import Any
 
