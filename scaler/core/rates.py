@@ -1,8 +1,8 @@
 """How fast an HPA may change the replicas: `behavior` of autoscaling/v2 as numbers, and the limits it sets.
 
 Used by `desired`, which is the HPA controller's arithmetic as a whole. Floats are used exactly where the
-controller uses them, since its rounding is part of what users see: from 10, one step of 10 % goes to 12,
-because 10 x 1.1 is a little more than 11.
+controller uses them, since its rounding is part of what users see: one step of 80 % down from 10 leads to 1,
+because 10 x (1 - 0.8) is a little less than 2.
 """
 
 import math
