@@ -1,0 +1,322 @@
+"""`tidegate validate` and `render` as functions: documents in, findings and HPAs out, every rule asked at once."""
+
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scaler.core import authentication
+from scaler.core.checking import check_documents, render_documents
+from scalers._lib.metadata import AUTH, ENV
+from scalers._lib.problem import Problem
+from scalers.sdk import MetricSpec
+
+
+@dataclass(frozen=True)
+class Findings:
+    problems: tuple[Problem, ...] = ()
+    warnings: tuple[Problem, ...] = ()
+    specs: tuple[MetricSpec, ...] = ()
+
+
+class Lists:
+    """A trigger type that wants a listName, from the environment too; remembers what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __call__(self, trigger_type, metadata, unknown, *, metric_type):
+        self.asked.append((trigger_type, dict(metadata), unknown, metric_type))
+        if trigger_type != "redis":
+            return Findings(
+                (Problem("type", f"no scaler found for type: {trigger_type}", "did you mean redis?"),)
+            )
+        if "listNameFromEnv" in metadata and ENV in unknown:
+            return Findings()
+        if not metadata.get("listName"):
+            return Findings((Problem("metadata.listName", "is required", "give listName in metadata"),))
+        warnings = tuple(
+            Problem(f"metadata.{k}", "is ignored") for k in metadata if k not in {"listName", "listLength"}
+        )
+        spec = MetricSpec(f"redis-{metadata['listName']}", int(metadata.get("listLength", 5)))
+        return Findings((), warnings, (spec,))
+
+
+def so(*triggers, annotations=None, **spec):
+    found = triggers or ({"listName": "jobs"},)
+    return {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": {"name": "worker", "annotations": annotations or {}},
+        "spec": {
+            "scaleTargetRef": {"name": "web"},
+            "triggers": [t if "metadata" in t else {"type": "redis", "metadata": t} for t in found],
+            **spec,
+        },
+    }
+
+
+def authentication_of(kind="TriggerAuthentication", **spec):
+    return {"apiVersion": "keda.sh/v1alpha1", "kind": kind, "metadata": {"name": "creds"}, "spec": spec}
+
+
+def check(*documents):
+    return check_documents([("all.yaml", document) for document in documents], Lists())
+
+
+def paths(findings):
+    return [finding.path for finding in findings]
+
+
+def test_a_good_object():
+    report = check(so())
+    assert (report.ok, report.checked, report.problems, report.warnings) == (True, 1, (), ())
+    assert report.written() == {"ok": True, "problems": [], "warnings": []}
+
+
+def test_the_forms_of_a_finding():
+    report = check(so({}))
+    (finding,) = report.problems
+    assert str(finding) == (
+        "all.yaml: ScaledObject/worker: spec.triggers[0].metadata.listName: is required; give listName in metadata"
+    )
+    assert report.written()["problems"] == [
+        {
+            "file": "all.yaml",
+            "kind": "ScaledObject",
+            "name": "worker",
+            "path": "spec.triggers[0].metadata.listName",
+            "problem": "is required",
+            "mend": "give listName in metadata",
+        }
+    ]
+    assert report.written()["ok"] is False
+
+
+def test_all_rules_are_asked_at_once():
+    report = check(
+        so(
+            {"listName": "a", "hue": "1"},
+            {"type": "rediss", "metadata": {}},
+            {"listName": "b", "listLength": "0"},
+            idleReplicaCount=0,
+            advanced={"horizontalPodAutoscalerConfig": {"behavior": {"scaleUp": {"selectPolicy": "Most"}}}},
+            fallback={"failureThreshold": 1, "replicas": 1},
+            colour="blue",
+        )
+    )
+    assert paths(report.problems) == [
+        "spec.idleReplicaCount",
+        "spec.triggers[1].type",
+        "spec.triggers[2]",
+        "spec.advanced.horizontalPodAutoscalerConfig.behavior.scaleUp.selectPolicy",
+    ]
+    assert paths(report.warnings) == ["spec.colour", "spec.fallback", "spec.triggers[0].metadata.hue"]
+    assert "must be positive" in report.problems[2].problem
+
+
+def test_warnings_do_not_count():
+    report = check(so({"listName": "a", "hue": "1"}, annotations={"autoscaling.keda.sh/paused": "true"}))
+    assert report.ok
+    assert paths(report.warnings) == [
+        "metadata.annotations.autoscaling.keda.sh/paused",
+        "spec.triggers[0].metadata.hue",
+    ]
+
+
+def test_what_is_asked_of_a_scaler():
+    lists = Lists()
+    reference = {
+        "type": "redis",
+        "metadata": {"listName": "b"},
+        "authenticationRef": {"name": "c"},
+        "metricType": "Value",
+    }
+    check_documents([("-", so({"listName": "a"}, reference))], lists)
+    assert lists.asked == [
+        ("redis", {"listName": "a"}, frozenset({ENV}), ""),
+        ("redis", {"listName": "b"}, frozenset({ENV, AUTH}), "Value"),
+    ]
+
+
+def test_a_metric_known_only_online_is_a_warning():
+    report, hpas = render_documents([("-", so({"listNameFromEnv": "LIST"}))], Lists(), "1")
+    assert report.ok
+    assert paths(report.warnings) == ["spec.triggers[0]"]
+    assert hpas[0]["spec"]["metrics"][0]["external"]["metric"]["name"] == "s0-invalid"
+
+
+@pytest.mark.parametrize(
+    ("document", "path", "problem"),
+    [
+        (["x"], "", "is a list, not a Kubernetes object"),
+        ("x", "", "is text, not a Kubernetes object"),
+        ({"metadata": {}}, "kind", "is required"),
+        ({"kind": "ScaledObject", "metadata": {"name": "x"}}, "apiVersion", "is required"),
+        (so() | {"apiVersion": "keda.k8s.io/v1alpha1"}, "apiVersion", "'keda.k8s.io/v1alpha1' is not served"),
+        ({"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledJob"}, "kind", "ScaledJob is not supported yet"),
+        (
+            {
+                "apiVersion": "eventing.keda.sh/v1alpha1",
+                "kind": "CloudEventSource",
+                "metadata": {"name": "x"},
+            },
+            "kind",
+            "CloudEventSource is not supported yet",
+        ),
+        (authentication_of() | {"spec": None}, "spec", "is required"),
+        (authentication_of() | {"spec": 5}, "spec", "is a number, not a mapping"),
+        (authentication_of() | {"metadata": {}}, "metadata.name", "is required"),
+    ],
+)
+def test_odd_documents(document, path, problem):
+    report = check(document)
+    assert not report.ok
+    assert (report.problems[0].path, report.problems[0].problem) == (path, problem)
+
+
+def test_foreign_and_empty_documents_are_ignored():
+    report = check(None, {"apiVersion": "apps/v1", "kind": "Deployment"}, {"apiVersion": 5, "kind": "Thing"})
+    assert (report.ok, report.checked) == (True, 0)
+
+
+def test_lists_are_taken_apart():
+    report = check({"apiVersion": "v1", "kind": "List", "items": [so(), None, so({})]}, {"kind": "List"})
+    assert report.checked == 2
+    assert paths(report.problems) == ["spec.triggers[0].metadata.listName"]
+
+
+def test_rendered_hpas():
+    good, bad = so({"listName": "a", "listLength": "7"}), so({})
+    documents = [("a", good), ("b", bad), ("c", authentication_of()), ("d", so({"listName": "b"}))]
+    report, hpas = render_documents(documents, Lists(), "1.2.3")
+    assert not report.ok
+    metrics = [hpa["spec"]["metrics"][0]["external"] for hpa in hpas]
+    assert [m["metric"]["name"] for m in metrics] == ["s0-redis-a", "s0-redis-b"]
+    assert [m["target"]["averageValue"] for m in metrics] == ["7", "5"]
+    assert hpas[0]["metadata"]["labels"]["app.kubernetes.io/version"] == "1.2.3"
+    assert "uid" not in hpas[0]["metadata"]["ownerReferences"][0]
+
+
+# Authentications
+
+SECRET = {"valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}}
+FULL = {
+    "podIdentity": {"provider": "aws", "roleArn": "arn:x", "externalID": "e", "identityOwner": "keda"},
+    "secretTargetRef": [{"parameter": "password", "name": "s", "key": "k"}],
+    "configMapTargetRef": [{"parameter": "host", "name": "c", "key": "k"}],
+    "env": [{"parameter": "p", "name": "E", "containerName": "app"}],
+    "hashiCorpVault": {
+        "address": "https://vault",
+        "authentication": "kubernetes",
+        "role": "r",
+        "mount": "m",
+        "credential": {"serviceAccount": "/token"},
+        "secrets": [
+            {"parameter": "p", "path": "a/b", "key": "k", "type": "pki", "pkiData": {"commonName": "x"}}
+        ],
+    },
+    "azureKeyVault": {
+        "vaultUri": "https://v",
+        "secrets": [{"parameter": "p", "name": "n"}],
+        "credentials": {"clientId": "c", "tenantId": "t", "clientSecret": SECRET},
+        "cloud": {"type": "Private", "keyVaultResourceURL": "https://x"},
+    },
+    "gcpSecretManager": {"secrets": [{"parameter": "p", "id": "i"}], "credentials": {"clientSecret": SECRET}},
+    "awsSecretManager": {
+        "secrets": [{"parameter": "p", "name": "n", "secretKey": "k"}],
+        "credentials": {"accessKey": SECRET, "accessSecretKey": SECRET},
+        "region": "eu-west-1",
+    },
+    "boundServiceAccountToken": [{"parameter": "token", "serviceAccountName": "sa"}],
+    "oauth2": {"clientId": "c", "tokenUrl": "https://t/token", "clientSecret": SECRET, "scopes": ["a"]},
+}
+
+
+@pytest.mark.parametrize("kind", ["TriggerAuthentication", "ClusterTriggerAuthentication"])
+def test_every_field_of_an_authentication_is_known(kind):
+    report = check(authentication_of(kind, **FULL))
+    assert (report.problems, report.warnings) == ((), ())
+
+
+def test_file_path_is_for_clusters():
+    assert check(authentication_of("ClusterTriggerAuthentication", filePath="a.json")).warnings == ()
+    assert paths(check(authentication_of(filePath="a.json")).warnings) == ["spec.filePath"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "path"),
+    [
+        ({"podIdentity": {"provider": "wizard"}}, "spec.podIdentity.provider"),
+        ({"podIdentity": {"provider": "azure-workload", "identityId": ""}}, "spec.podIdentity.identityId"),
+        (
+            {"podIdentity": {"provider": "azure-workload", "identityTenantId": ""}},
+            "spec.podIdentity.identityTenantId",
+        ),
+        (
+            {"podIdentity": {"provider": "azure-workload", "identityAuthorityHost": "h"}},
+            "spec.podIdentity.identityAuthorityHost",
+        ),
+        (
+            {"podIdentity": {"provider": "aws", "roleArn": "a", "identityOwner": "workload"}},
+            "spec.podIdentity.roleArn",
+        ),
+        ({"podIdentity": {"provider": "aws", "externalID": "e"}}, "spec.podIdentity.externalID"),
+        ({"secretTargetRef": [{"parameter": "p", "name": "n"}]}, "spec.secretTargetRef[0].key"),
+        ({"secretTargetRef": {}}, "spec.secretTargetRef"),
+        (
+            {"hashiCorpVault": {"address": "a", "authentication": "token", "secrets": []}},
+            "spec.hashiCorpVault.secrets",
+        ),
+        ({"oauth2": {"clientId": "", "tokenUrl": "https://t"}}, "spec.oauth2.clientId"),
+        ({"oauth2": {"clientId": "c", "tokenUrl": ""}}, "spec.oauth2.tokenUrl"),
+        ({"oauth2": {"clientId": "c", "tokenUrl": "ftp://t"}}, "spec.oauth2.tokenUrl"),
+        ({"oauth2": {"clientId": "c", "tokenUrl": "https://[t"}}, "spec.oauth2.tokenUrl"),
+        ({"oauth2": {"type": "password", "clientId": "c", "tokenUrl": "https://t"}}, "spec.oauth2.type"),
+    ],
+)
+def test_wrong_authentications(spec, path):
+    report = check(authentication_of(**spec))
+    assert paths(report.problems) == [path]
+    assert report.problems[0].mend
+
+
+def test_unknown_fields_of_an_authentication():
+    report = check(authentication_of(secret="x", env=[{"parameter": "p", "name": "n", "hue": 1}]))
+    assert report.ok
+    assert paths(report.warnings) == ["spec.secret", "spec.env[0].hue"]
+
+
+def test_an_authentication_is_typed():
+    spec, problems = authentication.parse_spec(FULL)
+    assert problems == []
+    assert spec is not None
+    assert spec.aws_secret_manager is not None
+    assert spec.aws_secret_manager.secrets[0].secret_key == "k"
+    assert spec.oauth2 is not None
+    assert spec.oauth2.type == "clientCredentials"
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+kinds = st.sampled_from(["ScaledObject", "TriggerAuthentication", "ScaledJob", "List", "Other"])
+
+
+@given(
+    json_values
+    | st.fixed_dictionaries(
+        {"kind": kinds, "apiVersion": st.just("keda.sh/v1alpha1")},
+        optional={
+            "metadata": json_values,
+            "spec": json_values,
+            "items": json_values,
+        },
+    )
+)
+def test_no_document_raises(document):
+    report = check(document)
+    assert report.ok == (not report.problems)
