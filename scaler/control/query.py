@@ -87,16 +87,20 @@ class Query:
     pushed: tuple[bool, float] | None = None
     """The last verdict of the source's own, and when."""
 
-    def join(self, key: TriggerKey, interval: float, *, now: float, below: bool) -> None:
-        """A new member: read as soon as others had time to join. A known one may have a new interval."""
+    def join(self, key: TriggerKey, interval: float, *, now: float, below: bool, anew: bool = True) -> None:
+        """A new member: read as soon as others had time to join. A known one may have a new interval.
+
+        `anew`: what is made of the number has changed, so even a known one is read at once.
+        """
         interval = max(interval, self.settings.shortest_interval)
         member = self.members.get(key)
         if member is None:
             self.members[key] = Member(interval, now + self.settings.gather)
             self.below += below
             self.scatter = True
-        elif interval != member.interval:
-            member.due = min(member.due, now + interval)
+        else:
+            if anew or interval != member.interval:
+                member.due = min(member.due, now + (self.settings.gather if anew else interval))
             member.interval = interval
         self.interval = min(m.interval for m in self.members.values())
 

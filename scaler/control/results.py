@@ -59,22 +59,16 @@ Sink = Callable[[TriggerKey, Result], None]
 """Takes every result, on the event loop, once per trigger; must be quick."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class Counts:
-    """What a Source has done since it was made."""
+    """What a Source counts; see SourceInfo."""
 
     batches: int = 0
-    """Calls of a scaler."""
     reads: int = 0
-    """Queries read by these calls, whatever came of it."""
     errors: int = 0
-    """Reads that failed."""
     skipped: int = 0
-    """Polls that failed without being tried, since the breaker was not closed."""
     wake_ups: int = 0
-    """Reads made because the source said that something changed."""
     dropped: int = 0
-    """Changes that caused no read of their own: at or above the floor, or soon after another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,4 +91,15 @@ class SourceInfo:
     """Why the breaker is not closed; empty when it is."""
     listening: tuple[str, ...]
     """The scalers (by class) that the source tells of changes at present."""
-    counts: Counts
+    batches: int
+    """Calls of a scaler so far."""
+    reads: int
+    """Queries read by these calls, whatever came of it."""
+    errors: int
+    """Reads that failed."""
+    skipped: int
+    """Polls that failed without being tried, since the breaker was not closed."""
+    wake_ups: int
+    """Reads made because the source said that something changed."""
+    dropped: int
+    """Changes that caused no read of their own: at or above the floor, or soon after another."""

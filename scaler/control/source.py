@@ -7,7 +7,7 @@ It knows who wants what (members of queries), takes questions (refresh, reread) 
 import asyncio
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import replace
+from dataclasses import asdict
 from typing import Any, cast
 
 from scaler.clock import Clock
@@ -57,8 +57,8 @@ class Source:
         """Nobody wants anything read."""
         return not self._queries
 
-    def join(self, wanted: Wanted, *, below: bool) -> Query:
-        """Read this trigger from now on; a known one, with this interval from now on.
+    def join(self, wanted: Wanted, *, below: bool, anew: bool) -> Query:
+        """Read this trigger from now on; a known one, with this interval, and at once only if `anew`.
 
         `below`: its object is below its floor.
         """
@@ -69,7 +69,7 @@ class Source:
             query = Query(self._settings, identity, wanted.scaler, wanted.metadata, fraction)
             self._queries[identity] = query
             self._use(wanted.scaler, 1)
-        query.join(wanted.key, wanted.interval, now=self._clock.monotonic(), below=below)
+        query.join(wanted.key, wanted.interval, now=self._clock.monotonic(), below=below, anew=anew)
         self._dispatcher.replan(query)
         return query
 
@@ -133,7 +133,7 @@ class Source:
             breaker=str(self._dispatcher.breaker.state),
             error=self._dispatcher.breaker.error,
             listening=self._listeners.listening,
-            counts=replace(self._dispatcher.counts),
+            **asdict(self._dispatcher.counts),
         )
 
     async def close(self) -> None:

@@ -19,7 +19,7 @@ from scaler.control.query import Query
 from scaler.control.results import Cause, Result, Sink, SourceInfo, TriggerKey, Wanted
 from scaler.control.source import Source
 from scaler.control.source_settings import SourceSettings
-from scalers.sdk import Connection, Host, Unavailable
+from scalers.sdk import Connection, Host, Metadata, Unavailable
 
 __all__ = ["Cause", "Result", "Sink", "SourceInfo", "SourceSettings", "Sources", "TriggerKey", "Wanted"]
 
@@ -27,10 +27,11 @@ _DEFAULTS = SourceSettings()
 
 
 class Place(NamedTuple):
-    """Where a trigger is read."""
+    """Where a trigger is read, and what of."""
 
     source: Source
     query: Query
+    metadata: Metadata
 
 
 class Sources:
@@ -48,7 +49,7 @@ class Sources:
         self._closed = False
 
     def want(self, uid: str, triggers: Sequence[Wanted]) -> None:
-        """Read exactly these triggers of the object: new ones at once, known ones as they were due."""
+        """Read exactly these triggers of the object: new and changed ones at once, others as they were due."""
         if self._closed:
             return
         before = self._places.pop(uid, {})
@@ -56,11 +57,15 @@ class Sources:
         after = {}
         for wanted in triggers:
             source = self._source(wanted.metadata.connection)
-            after[wanted.key] = Place(source, source.join(wanted, below=below))
+            known = before.get(wanted.key)
+            anew = known is None or known.metadata != wanted.metadata
+            query = source.join(wanted, below=below, anew=anew)
+            after[wanted.key] = Place(source, query, wanted.metadata)
         if after:
             self._places[uid] = after
         for key, place in before.items():
-            if after.get(key) != place:
+            kept = after.get(key)
+            if kept is None or kept.query is not place.query:
                 place.source.leave(place.query, key, below=below)
         self._drop_empty({place.source for place in before.values()})
 

@@ -49,7 +49,7 @@ async def test_a_thousand_triggers_are_one_client_and_one_read(world: World):
         1000,
         1000,
     )
-    assert (info.connected, info.clients, info.breaker, info.counts.reads) == (True, 1, "closed", 1000)
+    assert (info.connected, info.clients, info.breaker, info.reads) == (True, 1, "closed", 1000)
 
 
 async def test_what_is_wanted_within_milliseconds_shares_the_first_read(world: World):
@@ -192,6 +192,14 @@ async def test_a_shorter_interval_holds_at_once(world: World):
     world.want("x", "a", interval=5)
     await world.advance(5.1)
     assert world.server.reads("a") == 2
+
+
+async def test_a_trigger_with_a_new_activation_is_judged_by_a_new_read(world: World):
+    world.want("x", world.server.metadata("a", activation=1), "b")
+    await world.advance(10)
+    world.want("x", world.server.metadata("a", activation=9), "b")
+    await world.read()
+    assert world.server.calls == [("a", "b"), ("a",)]
 
 
 async def test_a_source_closes_with_its_last_trigger(world: World):

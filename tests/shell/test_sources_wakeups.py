@@ -6,7 +6,7 @@ import pytest
 import structlog
 from scripted_scalers import World
 
-from scaler.control.sources import SourceSettings, TriggerKey
+from scaler.control.sources import TriggerKey
 from scalers.sdk import Change, Unavailable
 
 
@@ -28,7 +28,7 @@ async def test_a_change_below_the_floor_is_read_at_once(world: World):
     assert world.results.values("a") == [0, 1]
     assert world.results.causes("a")[-1] == "wake-up"
     assert len(world.results.of("b")) == 1
-    assert world.sources.sources()[0].counts.wake_ups == 1
+    assert world.sources.sources()[0].wake_ups == 1
 
 
 async def test_a_wake_up_read_postpones_the_next_poll(world: World):
@@ -120,7 +120,7 @@ async def test_one_hot_key_is_read_twenty_times_a_second(world: World):
         await world.advance(0.005)
     assert 18 <= world.server.reads("hot") - 1 <= 21
     assert world.server.reads("cold") == 1
-    assert world.sources.sources()[0].counts.dropped > 13_000
+    assert world.sources.sources()[0].dropped > 13_000
     # The trailing edge: the last change is read.
     last = world.server.values["hot"] = 77_777
     await world.server.tell(hot)
@@ -322,7 +322,3 @@ async def test_wake_ups_do_not_hurry_a_query_that_backs_off(world: World):
     assert world.sources.backing_off(TriggerKey("a", 0))
     await world.advance(0.2)
     assert world.server.reads("a") == reads + 1
-
-
-def test_the_limits_are_settings():
-    assert SourceSettings().wake_interval == 0.05
