@@ -1,39 +1,57 @@
 """How the HPA controller reads an external metric: an aggregated request, as a kube-controller-manager makes it.
 
-`through(forward)` is the `Fetch` of `hpa_controller`; `forward` sends the request on (the aggregator, over TLS, to the
-registered adapter). Path, query and headers are as recorded from a real one (`conformance/wire`).
+`through(aggregator)` is the `Fetch` of `hpa_controller`: the request goes over TLS to whoever registered the group.
+Path, query, headers and user are as recorded from a real one (`conformance/wire`).
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
 import msgspec
 
 from scaler.local.hpa_controller import Fetch
 
-Forward = Callable[[str, str, Mapping[str, str]], Awaitable[tuple[int, bytes]]]
-"""(path, encoded query, headers) → (HTTP status, body)."""
-
-HEADERS: Mapping[str, str] = {
-    "Accept": "application/vnd.kubernetes.protobuf, */*",
-    "User-Agent": "kube-controller-manager/tidegate horizontal-pod-autoscaler",
-}
+ACCEPT = "application/vnd.kubernetes.protobuf, */*"
+USER = "system:kube-controller-manager"
+GROUPS = ("system:masters", "system:authenticated")
 
 _ROOT = "/apis/external.metrics.k8s.io/v1beta1/namespaces"
+
+
+class Forwarder(Protocol):
+    """What is needed of `aggregator.Aggregator`."""
+
+    async def forward(
+        self,
+        method: str,
+        path: str,
+        query: str,
+        *,
+        user: str,
+        groups: Iterable[str] = (),
+        accept: str = ...,
+        headers: Mapping[str, str] | None = None,
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Send a request to the server of its API group; (status, headers, body)."""
+        ...
 
 
 class MetricsError(Exception):
     """The metrics API refused, or answered something else than metrics. The sentence is for the HPA's condition."""
 
 
-def through(forward: Forward) -> Fetch:
-    """Read metrics with requests that `forward` sends."""
+def through(aggregator: Forwarder) -> Fetch:
+    """Read metrics from the server that is registered for external.metrics.k8s.io."""
+    headers = {"User-Agent": "kube-controller-manager/tidegate horizontal-pod-autoscaler"}
 
     async def fetch(namespace: str, name: str, selector: str) -> list[str]:
         path = f"{_ROOT}/{quote(namespace)}/{quote(name, safe='')}"
         query = urlencode({"labelSelector": selector}) if selector else ""
-        return values(*await forward(path, query, HEADERS))
+        status, _, body = await aggregator.forward(
+            "GET", path, query, user=USER, groups=GROUPS, accept=ACCEPT, headers=headers
+        )
+        return values(status, body)
 
     return fetch
 

@@ -9,23 +9,30 @@ from scaler.local.external_metrics import MetricsError, through, values
 LIST = {"kind": "ExternalMetricValueList", "apiVersion": "external.metrics.k8s.io/v1beta1", "metadata": {}}
 
 
+class Recorded:
+    """Stands for the aggregator: notes what it should send on."""
+
+    def __init__(self):
+        self.sent = []
+
+    async def forward(self, method, path, query, **more):
+        self.sent.append((method, path, query, more))
+        return 200, {}, json.dumps({**LIST, "items": [{"metricName": "m", "value": "5"}]}).encode()
+
+
 async def test_the_request_is_the_recorded_one():
-    """The recorded request's path, query and Accept (conformance/wire/aggregator-to-adapter.json)."""
-    sent = []
-
-    async def forward(path, query, headers):
-        sent.append((path, query, headers["Accept"]))
-        return 200, json.dumps({**LIST, "items": [{"metricName": "m", "value": "5"}]}).encode()
-
-    fetch = through(forward)
+    """The recorded request's path, query, Accept and user (conformance/wire/aggregator-to-adapter.json)."""
+    aggregator = Recorded()
+    fetch = through(aggregator)
     assert await fetch("hpa-wire", "s0-upper_x.y", "a=1,b=2,c in (x,y)") == ["5"]
     assert await fetch("default", "s0-a/b", "") == ["5"]
     root = "/apis/external.metrics.k8s.io/v1beta1/namespaces"
-    accept = "application/vnd.kubernetes.protobuf, */*"
-    assert sent == [
-        (f"{root}/hpa-wire/s0-upper_x.y", "labelSelector=a%3D1%2Cb%3D2%2Cc+in+%28x%2Cy%29", accept),
-        (f"{root}/default/s0-a%2Fb", "", accept),
-    ]
+    (method, path, query, more), (_, other_path, no_query, _) = aggregator.sent
+    assert (method, path) == ("GET", f"{root}/hpa-wire/s0-upper_x.y")
+    assert query == "labelSelector=a%3D1%2Cb%3D2%2Cc+in+%28x%2Cy%29"
+    assert more["accept"] == "application/vnd.kubernetes.protobuf, */*"
+    assert more["user"] == "system:kube-controller-manager"
+    assert (other_path, no_query) == (f"{root}/default/s0-a%2Fb", "")
 
 
 def test_values_in_order_and_none():
