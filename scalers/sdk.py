@@ -86,7 +86,7 @@ class ScalerError(Exception):
         self.connection = connection
 
 
-class InvalidMetadata(ScalerError):  # noqa: N818 - its name is the reason users see
+class InvalidMetadata(ScalerError):
     """What the manifest says cannot work; until it changes, trying again is useless."""
 
     reason = "InvalidMetadata"
@@ -96,19 +96,19 @@ class InvalidMetadata(ScalerError):  # noqa: N818 - its name is the reason users
         self.problems = tuple(problems)
 
 
-class Unauthorized(ScalerError):  # noqa: N818 - its name is the reason users see
+class Unauthorized(ScalerError):
     """The source refused the credentials; until they change, trying again is useless."""
 
     reason = "Unauthorized"
 
 
-class NoData(ScalerError):  # noqa: N818 - its name is the reason users see
+class NoData(ScalerError):
     """The source answered, but without a usable number. Not knowing is not zero."""
 
     reason = "NoData"
 
 
-class Unavailable(ScalerError):  # noqa: N818 - its name is the reason users see
+class Unavailable(ScalerError):
     """The source did not answer, or answered with a failure that time may cure."""
 
     reason = "Unavailable"

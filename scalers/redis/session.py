@@ -112,17 +112,22 @@ class Session:
                 await link.close()
 
     async def _start(self, *, wake_ups: bool) -> None:
-        self._reading, pushes = await self._log_in()
-        if self._target.database:
-            (reply,) = await self._reading.ask([("SELECT", self._target.database)])
-            if isinstance(reply, ReplyError):
-                raise meaning(reply, f"selecting database {self._target.database}")
+        pushes = await self._read_from()
         if not wake_ups:
             self.why_untold = "switched off"
         elif pushes:
             await self._track("CLIENT", "TRACKING", "ON")
         else:
             await self._redirect()
+
+    async def _read_from(self) -> bool:
+        """Make the reading connection. Answers whether it takes pushes."""
+        self._reading, pushes = await self._log_in()
+        if self._target.database:
+            (reply,) = await self._reading.ask([("SELECT", self._target.database)])
+            if isinstance(reply, ReplyError):
+                raise meaning(reply, f"selecting database {self._target.database}")
+        return pushes
 
     async def _log_in(self) -> tuple[Link, bool]:
         """A connection that is logged in, and whether it takes pushes (RESP3)."""
@@ -156,8 +161,13 @@ class Session:
 
     async def _track(self, *command: str | int) -> None:
         (reply,) = await self.ask([command])
-        if isinstance(reply, ReplyError):
-            self.why_untold = _words(reply)
+        if not isinstance(reply, ReplyError):
+            return
+        self.why_untold = _words(reply)
+        try:
+            await self.ask([("PING",)])
+        except Unavailable:  # fakeredis hangs up after any error.
+            await self._read_from()
 
     def _pushed(self, push: list[Any]) -> None:
         """[invalidate, keys] with RESP3, [message, channel, keys] without; keys None: all were flushed."""
