@@ -88,6 +88,20 @@ def test_without_behavior_downwards_300_s_and_upwards_at_once():
     assert hpa.replicas == 1
 
 
+def test_without_behavior_a_recommendation_of_exactly_300_s_ago_still_counts():
+    hpa = Hpa(spec(), 10)
+    hpa.sync(read("100"))
+    assert reasons(hpa.sync(read("10"), after=300))["AbleToScale"] == "ScaleDownStabilized"
+    assert hpa.replicas == 10
+
+
+def test_a_window_upwards_is_remembered_also_where_none_looks_down():
+    hpa = Hpa(spec(behavior={"scaleUp": {"stabilizationWindowSeconds": 60}, "scaleDown": AT_ONCE}), 2)
+    for value, after in (("20", 0), ("60", 30), ("60", 20)):
+        hpa.sync(read(value), after=after)
+    assert hpa.replicas == 2
+
+
 @pytest.mark.parametrize(("replicas", "highest"), [(1, 4), (2, 4), (3, 6), (10, 20)])
 def test_without_behavior_at_most_twice_or_4_in_one_sync(replicas, highest):
     hpa = Hpa(spec(), replicas)
@@ -123,6 +137,40 @@ def test_what_was_taken_away_may_be_added_again_on_top_of_a_rate():
     assert hpa.replicas == 5
     hpa.sync(read("1k"), after=15)  # The period began with 10: 13 are allowed.
     assert hpa.replicas == 13
+
+
+def test_a_rate_remembers_for_its_own_period_not_for_that_of_the_other_direction():
+    slow = [
+        {"type": "Pods", "value": 3, "periodSeconds": 60},
+        {"type": "Pods", "value": 2, "periodSeconds": 15},
+    ]
+    hpa = Hpa(spec(behavior={"scaleUp": {"policies": slow, "selectPolicy": "Min"}}), 1)
+    assert [hpa.sync(read("1k"), after=20).write for _ in range(3)] == [3, 4, None]
+    assert hpa.sync(read("1k"), after=25).write == 6  # The first two are 65 s old.
+
+
+def test_of_two_rates_downwards_min_takes_the_smaller_change():
+    both = [
+        {"type": "Pods", "value": 1, "periodSeconds": 60},
+        {"type": "Percent", "value": 50, "periodSeconds": 60},
+    ]
+    down = {"policies": both, "selectPolicy": "Min", "stabilizationWindowSeconds": 0}
+    assert Hpa(spec(behavior={"scaleDown": down}), 8).sync(read("0")).write == 7
+    assert Hpa(spec(behavior={"scaleDown": {**down, "selectPolicy": "Max"}}), 8).sync(read("0")).write == 4
+
+
+def test_a_limit_equal_to_a_bound_is_the_bounds():
+    rates_of_3 = {"scaleUp": EVERY_MINUTE, "scaleDown": EVERY_MINUTE}
+    top = Hpa(spec(maximum=8, behavior=rates_of_3), 5).sync(read("1k"))
+    bottom = Hpa(spec(minimum=2, behavior=rates_of_3), 5).sync(read("0"))
+    assert (top.write, reasons(top)["ScalingLimited"]) == (8, "TooManyReplicas")
+    assert (bottom.write, reasons(bottom)["ScalingLimited"]) == (2, "TooFewReplicas")
+
+
+def test_a_period_that_began_high_never_forces_a_scale_out():
+    hpa = Hpa(spec(maximum=4, behavior={"scaleDown": EVERY_MINUTE}), 10)
+    assert hpa.sync().write == 4  # More than the rate, since 10 were above the maximum.
+    assert hpa.sync(read("0"), after=10).write is None
 
 
 def test_a_period_that_began_low_never_forces_a_scale_in():
@@ -167,6 +215,19 @@ def test_a_value_metric_needs_pods_to_multiply_unless_it_is_within_the_tolerance
         reasons(desired.evaluate(value, answers=[read("20")], **nothing))["ScalingActive"]
         == "FailedGetExternalMetric"
     )
+
+
+def test_within_the_tolerance_a_value_metric_counts_no_pods():
+    assert (
+        Hpa(spec(external(kind="Value"), behavior={"scaleDown": AT_ONCE}), 4, ready=2).sync(read("10")).write
+        is None
+    )
+
+
+def test_a_failed_metric_beside_one_that_asks_for_the_present_count_is_no_failure():
+    result = Hpa(spec(external("m0"), external("m1")), 4).sync(desired.Answer(error="503"), read("40"))
+    assert reasons(result)["ScalingActive"] == "ValidMetricFound"
+    assert [e.reason for e in result.events] == ["FailedGetExternalMetric"]
 
 
 def test_a_negative_value_metric_asks_for_the_minimum():
