@@ -54,7 +54,7 @@ def pages(version: str) -> dict[str, Page]:
     }
     openapi = _page(schemas.openapi_v3(version, GROUP, VERSION))
     indexed = {"serverRelativeURL": f"{_OPENAPI_V3}?hash={openapi.etag.strip(chr(34))}"}
-    paths = sorted(PATHS | {"/healthz", "/livez", "/metrics", "/readyz"} - {"/"})
+    paths = sorted((PATHS - {"/"}) | {"/healthz", "/livez", "/metrics", "/readyz"})
     return {
         "/": _page({"paths": paths}),
         "/apis": _page({"kind": "APIGroupList", "apiVersion": "v1", "groups": [group]}),

@@ -186,6 +186,15 @@ async def test_one_without_our_label_is_foreign(labels: dict | None) -> None:
         assert cluster.writes == []
 
 
+async def test_taking_over_leaves_our_label() -> None:
+    cluster = Cluster("tidegate")
+    await register(cluster, HERE)
+    cluster.api_service["metadata"]["labels"] = {"team": "a"}
+    assert await register(cluster, HERE, force=True) == (f"updated APIService {NAME}",)
+    labels = cluster.api_service["metadata"]["labels"]
+    assert (labels["app.kubernetes.io/managed-by"], labels["team"]) == ("tidegate", "a")
+
+
 async def test_another_tidegates_and_the_api_servers_own_are_foreign() -> None:
     other = api_service(HERE)
     other["spec"]["service"]["namespace"] = "elsewhere"

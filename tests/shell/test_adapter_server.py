@@ -448,8 +448,8 @@ class TestBrokenClients:
             assert (await adapter.get(GROUP))[0] == 200
 
     async def test_who_sends_slowly_is_left(self) -> None:
-        async with serving(no_refresh, limits=Limits(stranger=0.3, idle=0.3)) as adapter:
-            for pair in (None, PROXY):
+        for pair, limits in ((None, Limits(stranger=0.3, idle=60)), (PROXY, Limits(stranger=60, idle=0.3))):
+            async with serving(no_refresh, limits=limits) as adapter:
                 assert await self.raw(adapter, b"GET /healthz HTTP/1.1\r\nHo", pair) == b""
 
     async def test_who_never_finishes_the_handshake_is_left(self) -> None:
@@ -470,7 +470,10 @@ class TestBrokenClients:
             assert (await adapter.get(GROUP))[0] == 200
             async with probe.get(adapter.root + "/healthz") as response:
                 assert response.status == 200
-            await wait_until(lambda: adapter.count("connections_dropped_total") == 8)
+            assert adapter.count("connections_dropped_total") == 8
+            await wait_until(
+                lambda: sum(reader.at_eof() or bool(reader.exception()) for reader, _ in opened) == 8
+            )
             for _, writer in opened:
                 writer.transport.abort()
 
