@@ -10,8 +10,6 @@ import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
-import structlog
-
 from scalers.redis.link import Command
 from scalers.redis.session import Session, Target
 from scalers.sdk import Change, Host, Metadata, ScalerError, Unavailable
@@ -22,8 +20,6 @@ _CHUNK = 1000
 """Commands in one write: bounds what lies in buffers and how long the server is busy with us."""
 _CHECK_SECONDS = 10.0
 _SWEEP = 64
-
-log = structlog.get_logger(__name__)
 
 
 class Client:
@@ -43,7 +39,6 @@ class Client:
         self._changed: set[bytes] = set()
         self._all_changed = False
         self._news = asyncio.Event()
-        self._said_untold = False
         self.kinds: dict[bytes, str] = {}
         """For keys that are no lists: the command that counts their items."""
 
@@ -70,7 +65,6 @@ class Client:
         while True:
             session = await self._up()
             if session.why_untold:
-                self._say_untold(session.why_untold)
                 raise NotImplementedError(session.why_untold)
             while session.alive:
                 self._news.clear()
@@ -144,8 +138,3 @@ class Client:
         except TimeoutError:
             if not await session.check():
                 await session.close()
-
-    def _say_untold(self, why: str) -> None:
-        if self._wake_ups and not self._said_untold:
-            self._said_untold = True
-            log.info("redis_wake_ups_unavailable", server=self._server, why=why, mend="polling instead")

@@ -103,7 +103,7 @@ class Session:
         flags = (
             dict(zip(info[::2], info[1::2], strict=True)).get(b"flags", []) if isinstance(info, list) else []
         )
-        return b"broken_redirect" not in flags
+        return b"on" in flags and b"broken_redirect" not in flags
 
     async def close(self) -> None:
         """Close every connection, and wait until that is done."""

@@ -2,6 +2,7 @@
 # ruff: noqa: S101, D102, ASYNC110 - a test suite: it asserts, names are sentences, and it polls other processes
 
 import asyncio
+import functools
 import math
 import re
 import uuid
@@ -18,6 +19,11 @@ from scalers.sdk import Batches, Inputs, Metadata, Reading, Scaler, ScalerError,
 __all__ = ["ContractHost", "ScalerContract"]
 
 _SECRET = re.compile(r"(?i)passw|secret|token|credential|api_?key|(?<!key)private_?key|access_?key")
+
+
+@functools.cache
+def _installed() -> Registry:
+    return Registry()
 
 
 class ContractHost:
@@ -63,7 +69,7 @@ class ScalerContract:
     @property
     def scaler(self) -> Scaler[Any, Any]:
         """The scaler, through the same door as in production."""
-        return Registry().get(self.trigger_type)
+        return _installed().get(self.trigger_type)
 
     def metadata(self, inputs: Inputs) -> Metadata:
         """The trigger's metadata; it must parse."""
