@@ -46,6 +46,7 @@ class Controllers:
         pod, sets = Watched(api, "", "pods"), Watched(api, "apps", "replicasets")
         deployed, hpas = Watched(api, "apps", "deployments"), Watched(api, *HPAS)
         self._watched = (pod, sets, deployed, hpas)
+        self._started = False
         self._pods = PodController(api, pod)
         self._others = (
             ReplicaSetController(api, pod, sets, Recorder(api, "replicaset-controller")),
@@ -61,6 +62,7 @@ class Controllers:
 
     async def start(self) -> None:
         """Take on what is there, and follow."""
+        self._started = True
         self._pods.start(self._runtime())
         for controller in self._others:
             controller.start()
@@ -69,6 +71,8 @@ class Controllers:
 
     async def close(self) -> None:
         """Stop everything. Processes get SIGTERM, a moment, then SIGKILL; returns when all have ended."""
+        if not self._started:
+            return
         for watched in self._watched:
             await watched.close()
         for controller in self._others:

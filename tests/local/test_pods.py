@@ -6,13 +6,25 @@ import sys
 from pathlib import Path
 
 import pytest
-from embedded import DEPLOYMENTS, PODS, cluster, condition, deployment, lone_pod, reasons, shell, until
+from embedded import (
+    DEPLOYMENTS,
+    PODS,
+    cluster,
+    condition,
+    deployment,
+    lone_pod,
+    new_api,
+    reasons,
+    shell,
+    until,
+)
 
 from scaler.clock import SystemClock
 from scaler.local import runtimes
 from scaler.local.api import ApiError
 from scaler.local.containerlog import Log, LogOptions
 from scaler.local.containers import BackOff
+from scaler.local.controllers import Controllers
 from scaler.local.environment import ConfigError, environment, expand, port_number
 from scaler.local.process import Process, base_environment
 
@@ -122,6 +134,10 @@ async def test_close_leaves_no_process_and_no_zombie():
         pids = [int(await wait_for_log(api, name, "\n")) for name in ("a", "b")]
         assert all(map(alive, pids))
     assert not any(map(alive, pids))
+
+
+async def test_close_without_a_start_is_nothing():
+    await Controllers(new_api()).close()
 
 
 async def test_only_the_container_s_own_environment(monkeypatch):
