@@ -22,7 +22,7 @@ from yarl import URL
 from scaler import pki
 from scaler.local.api import Api, timestamp
 from scaler.local.errors import ApiError
-from scaler.local.resources import Key
+from scaler.local.resources import Key, Object
 from scaler.local.store import DELETED, Change
 
 __all__ = ["Aggregator", "Answer", "Unavailable"]
@@ -93,10 +93,7 @@ class Aggregator:
 
     def _heard(self, key: Key, change: Change) -> None:
         if key == ("", "services"):
-            for backend in self._backends.values():
-                service = backend.spec["service"]
-                if (service["namespace"], service["name"]) == (change.item.namespace, change.item.name):
-                    backend.wake.set()
+            self._service_changed(change.item.namespace, change.item.name)
         if key != _KEY:
             return
         spec = change.item.obj["spec"]
@@ -114,6 +111,12 @@ class Aggregator:
         elif backend.spec != spec:
             backend.spec = spec
             backend.wake.set()
+
+    def _service_changed(self, namespace: str, name: str) -> None:
+        for backend in self._backends.values():
+            service = backend.spec["service"]
+            if (service["namespace"], service["name"]) == (namespace, name):
+                backend.wake.set()
 
     def _watch(self, backend: _Backend) -> None:
         backend.task = asyncio.create_task(self._keep_checking(backend), name=f"apiservice-{backend.name}")
@@ -150,7 +153,8 @@ class Aggregator:
         status = "True" if reason == "Passed" else "False"
         try:
             present = self._api.get(*_KEY, "", backend.name)
-            old = next(iter((present.get("status") or {}).get("conditions") or ()), {})
+            conditions: list[Object] = (present.get("status") or {}).get("conditions") or [{}]
+            old = conditions[0]
             if (old.get("status"), old.get("reason"), old.get("message")) == (status, reason, message):
                 return
             moved = (

@@ -9,12 +9,13 @@ from aiohttp import web
 
 from scaler.local.errors import ApiError, bad_request, unsupported_media_type
 
-__all__ = ["LIMIT", "Text", "decode", "error", "json_bytes", "json_response", "plain", "read_body"]
+__all__ = ["LIMIT", "decode", "error", "json_bytes", "json_response", "plain", "read_body"]
 
 LIMIT = 3 * 2**20
 """Bytes of a request's body, as a kube-apiserver limits them."""
 
 _CACHE = {"Cache-Control": "no-cache, private"}
+_PROTOBUF = "application/vnd.kubernetes.protobuf"
 _BODIES = ("application/json", "application/yaml")
 
 encode = msgspec.json.Encoder().encode
@@ -31,12 +32,6 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-class Text(str):
-    """A plain-text answer in place of an object."""
-
-    __slots__ = ()
-
-
 async def read_body(request: web.BaseRequest) -> bytes:
     """The whole body; 413 beyond the limit."""
     parts, size = [], 0
@@ -51,6 +46,10 @@ async def read_body(request: web.BaseRequest) -> bytes:
 def decode(data: bytes, content_type: str, accepted: tuple[str, ...] = _BODIES) -> Any:
     """A JSON or YAML document. Raises 415 for other types, 400 for a document that does not parse."""
     media_type = content_type.partition(";")[0].strip().lower() or "application/json"
+    if media_type == _PROTOBUF:
+        refusal = unsupported_media_type(accepted)
+        hint = "the embedded API server reads no protobuf yet: write the object down and use kubectl apply -f or create -f"
+        raise ApiError(refusal.code, refusal.reason, f"{refusal.message} ({hint})")
     if media_type not in accepted:
         raise unsupported_media_type(accepted)
     try:

@@ -31,11 +31,12 @@ from typing import Any
 
 from scaler.clock import Clock
 from scaler.local import builtin, crds, patch, scale
+from scaler.local.deletion import DeleteOptions, timestamp
 from scaler.local.errors import ApiError
 from scaler.local.resources import Key, Object, Registry, Resource, View
 from scaler.local.selectors import label_selector
 from scaler.local.store import ADDED, DELETED, Change, Item, Store, clone
-from scaler.local.writes import DeleteOptions, Options, Writer, timestamp, unknown_resource
+from scaler.local.writes import Options, Writer, unknown_resource
 
 __all__ = ["Api", "ApiError", "Logs", "Resource", "Subscription", "timestamp"]
 

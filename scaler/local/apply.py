@@ -122,8 +122,11 @@ def _conflict(conflicts: list[tuple[str, FieldPath]]) -> ApiError:
     if count == 1:
         text = f"Apply failed with 1 conflict: {causes[0]['message']}: {causes[0]['field']}"
     else:
-        lines = "".join(f"\n- {show(path)}" for _, path in conflicts)
-        text = f"Apply failed with {count} conflicts: conflicts with {conflicts[0][0]}:{lines}"
+        fields: dict[str, list[str]] = {}
+        for who, path in conflicts:
+            fields.setdefault(who, []).append(f"\n- {show(path)}")
+        by_manager = "\n".join(f"conflicts with {who}:{''.join(lines)}" for who, lines in fields.items())
+        text = f"Apply failed with {count} conflicts: {by_manager}"
     return ApiError(409, "Conflict", text, {"causes": causes})
 
 

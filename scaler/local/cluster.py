@@ -44,7 +44,7 @@ class Cluster:
         self._collector = Collector(self.api)
         self._server = Server(self.api, self.aggregator, self.token)
         self._listener: asyncio.Server | None = None
-        self._connections: web.Server[web.BaseRequest] | None = None
+        self._connections: web.Server | None = None
         self._task: asyncio.Task[None] | None = None
         self._populate()
 

@@ -11,10 +11,10 @@ import structlog
 
 from scaler.local import crds
 from scaler.local.api import Api
+from scaler.local.deletion import FOREGROUND, ORPHAN, DeleteOptions
 from scaler.local.errors import ApiError
 from scaler.local.resources import Key, Object, Resource
 from scaler.local.store import DELETED, Change, clone
-from scaler.local.writes import FOREGROUND, ORPHAN, DeleteOptions
 
 __all__ = ["Collector"]
 

@@ -15,35 +15,30 @@ _NAME_HELP = (
 )
 
 
+_MINUTE, _HOUR, _DAY, _YEAR = 60, 3600, 86_400, 365 * 86_400
+# Below this many seconds: the unit, its letter, and the smaller unit that is shown too.
+_AGES: tuple[tuple[float, int, str, tuple[int, str] | None], ...] = (
+    (2 * _MINUTE, 1, "s", None),
+    (10 * _MINUTE, _MINUTE, "m", (1, "s")),
+    (3 * _HOUR, _MINUTE, "m", None),
+    (8 * _HOUR, _HOUR, "h", (_MINUTE, "m")),
+    (2 * _DAY, _HOUR, "h", None),
+    (8 * _DAY, _DAY, "d", (_HOUR, "h")),
+    (2 * _YEAR, _DAY, "d", None),
+    (8 * _YEAR, _YEAR, "y", (_DAY, "d")),
+    (float("inf"), _YEAR, "y", None),
+)
+
+
 def human_duration(seconds: float) -> str:
-    """As kubectl shows ages: 59s, 2m3s, 10m, 5h2m, 47h, 7d, 2y10d."""
+    """As kubectl shows ages: 59s, 2m3s, 10m, 5h2m, 47h, 7d, 2y10d. A clock slightly ahead reads as 0s."""
     whole = int(seconds)
     if whole < 0:
         return "<invalid>" if whole < -1 else "0s"
-    if whole < 120:
-        return f"{whole}s"
-    minutes = whole // 60
-    if minutes < 10:
-        return _pair(minutes, "m", whole % 60, "s")
-    if minutes < 180:
-        return f"{minutes}m"
-    hours = whole // 3600
-    if hours < 8:
-        return _pair(hours, "h", minutes % 60, "m")
-    if hours < 48:
-        return f"{hours}h"
-    days = hours // 24
-    if hours < 24 * 8:
-        return _pair(days, "d", hours % 24, "h")
-    if days < 365 * 2:
-        return f"{days}d"
-    if days < 365 * 8:
-        return _pair(days // 365, "y", days % 365, "d")
-    return f"{days // 365}y"
-
-
-def _pair(big: int, big_unit: str, small: int, small_unit: str) -> str:
-    return f"{big}{big_unit}{small}{small_unit}" if small else f"{big}{big_unit}"
+    _, unit, letter, smaller = next(row for row in _AGES if whole < row[0])
+    text = f"{whole // unit}{letter}"
+    rest = whole % unit // smaller[0] if smaller else 0
+    return f"{text}{rest}{smaller[1]}" if smaller and rest else text
 
 
 def age(text: Any, now: float) -> str:

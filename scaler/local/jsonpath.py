@@ -99,7 +99,7 @@ def _filter(names: list[str], operator: str | None, literal: str | None) -> _Ste
         if operator is None:
             return True
         if operator in ("==", "!="):
-            return (item == wanted) == (operator == "==")
+            return bool(item == wanted) == (operator == "==")
         if not isinstance(item, int | float) or not isinstance(wanted, int | float):
             return False
         return {"<": item < wanted, "<=": item <= wanted, ">": item > wanted, ">=": item >= wanted}[operator]

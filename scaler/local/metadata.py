@@ -43,21 +43,36 @@ def settle_identity(view: View, obj: object, namespace: str, name: str | None) -
     resource = view.resource
     if not isinstance(obj, dict):
         raise bad_request(f"the body is no object: a {resource.kind} is a JSON object")
-    sent = obj.get("apiVersion") or view.api_version
-    if sent != view.api_version:
-        raise bad_request(
-            f"the API version in the data ({sent}) does not match the expected API version ({view.api_version})"
-        )
-    kind = obj.get("kind") or resource.kind
-    if kind != resource.kind:
-        raise bad_request(
-            f"{kind} in version {view.version!r} cannot be handled as a {resource.kind}: "
-            f"the kind in the data ({kind}) is not the one of this URL ({resource.kind})"
-        )
+    _check_type(view, obj)
     metadata = obj.get("metadata")
     if metadata is None:
         metadata = {}
     _check_shapes(resource, metadata)
+    _check_place(resource, metadata, namespace, name)
+    metadata = {key: value for key, value in metadata.items() if value is not None}
+    if resource.namespaced:
+        metadata["namespace"] = namespace
+    if name is not None:
+        metadata["name"] = name
+    identity = {"apiVersion": view.api_version, "kind": resource.kind, "metadata": metadata}
+    return identity | {key: value for key, value in obj.items() if key not in identity}
+
+
+def _check_type(view: View, obj: Object) -> None:
+    sent, wanted = obj.get("apiVersion") or view.api_version, view.resource.kind
+    if sent != view.api_version:
+        raise bad_request(
+            f"the API version in the data ({sent}) does not match the expected API version ({view.api_version})"
+        )
+    kind = obj.get("kind") or wanted
+    if kind != wanted:
+        raise bad_request(
+            f'{kind} in version "{view.version}" cannot be handled as a {wanted}: '
+            f"the kind in the data ({kind}) is not the one of this URL ({wanted})"
+        )
+
+
+def _check_place(resource: Resource, metadata: dict[str, Any], namespace: str, name: str | None) -> None:
     if resource.namespaced:
         if (metadata.get("namespace") or namespace) != namespace:
             raise bad_request(
@@ -69,13 +84,6 @@ def settle_identity(view: View, obj: object, namespace: str, name: str | None) -
         raise bad_request(
             f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
         )
-    metadata = {key: value for key, value in metadata.items() if value is not None}
-    if resource.namespaced:
-        metadata["namespace"] = namespace
-    if name is not None:
-        metadata["name"] = name
-    identity = {"apiVersion": view.api_version, "kind": resource.kind, "metadata": metadata}
-    return identity | {key: value for key, value in obj.items() if key not in identity}
 
 
 def _check_shapes(resource: Resource, metadata: object) -> None:

@@ -5,6 +5,8 @@ for them; custom resources bring their own. Only what clients use is described: 
 """
 
 import importlib
+import re
+from collections.abc import Callable
 from typing import Any
 
 from scaler.local.answers import json_bytes
@@ -15,7 +17,7 @@ __all__ = ["OpenApi", "model_schema"]
 Schema = dict[str, Any]
 _META = "io.k8s.apimachinery.pkg.apis.meta.v1"
 _OPTIONS = (("dryRun", "string"), ("fieldManager", "string"), ("fieldValidation", "string"))
-_PREFIXES = ("V1", "V2", "CoreV1", "AuthenticationV1", "EventsV1")
+_VERSIONED = re.compile(r"(V\d+(?:(?:alpha|beta)\d+)?)(.+)")
 # The client's class where it is not the version and the kind.
 _CLASSES = {("", "Event"): "CoreV1Event", ("events.k8s.io", "Event"): "EventsV1Event"}
 
@@ -47,10 +49,11 @@ class OpenApi:
         """`/openapi/v2`: all at once."""
         return self._cached("v2", self._v2)
 
-    def _cached(self, name: str, build: Any) -> bytes:
-        if self._serial != self._registry.serial:
+    def _cached(self, name: str, build: Callable[[], Object]) -> bytes:
+        serial = self._registry.serial
+        if self._serial != serial:
             self._documents.clear()
-            self._serial = self._registry.serial
+            self._serial = serial
         document = self._documents.get(name)
         if document is None:
             document = self._documents[name] = json_bytes(build())
@@ -179,7 +182,11 @@ def _object_meta(schemas: dict[str, Schema], where: str) -> Schema:
 
 
 def _model_name(name: str) -> str:
-    return f"{_META}.ObjectMeta" if name == "V1ObjectMeta" else f"io.k8s.api.{name}"
+    """`V1PodSpec` as Kubernetes names it: kubectl shows the last word as the field's type."""
+    if name == "V1ObjectMeta":
+        return f"{_META}.ObjectMeta"
+    found = _VERSIONED.fullmatch(name)
+    return f"io.k8s.api.{found[1].lower()}.{found[2]}" if found else f"io.k8s.api.{name}"
 
 
 def _relocated(schema: Any, where: str) -> Any:
@@ -191,23 +198,25 @@ def _relocated(schema: Any, where: str) -> Any:
     options = [option for option in schema.get("anyOf") or () if option != {"type": "null"}]
     if len(options) == 1:
         schema = {**{key: value for key, value in schema.items() if key != "anyOf"}, **options[0]}
-    result: Schema = {}
-    for key, value in schema.items():
-        if key in ("title", "default", "$defs") and not isinstance(value, dict):
-            continue
-        if key == "properties":
-            result[key] = {name: _relocated(below, where) for name, below in value.items()}
-        elif key == "additionalProperties" and value is False:
-            continue
-        elif key == "$ref":
-            result[key] = where + _model_name(value.rpartition("/")[2])
-        elif key == "description":
-            result[key] = str(value).partition("\n\nAttributes:")[0]
-        elif key != "$defs":
-            result[key] = _relocated(value, where)
+    result = {key: _part(key, value, where) for key, value in schema.items() if _is_said(key, value)}
     if "$ref" in result and "components" in where and len(result) > 1:
         result["allOf"] = [{"$ref": result.pop("$ref")}]
     return result
+
+
+def _is_said(key: str, value: Any) -> bool:
+    """Whether Kubernetes' documents have this too."""
+    return key not in ("title", "default", "$defs") and not (key == "additionalProperties" and value is False)
+
+
+def _part(key: str, value: Any, where: str) -> Any:
+    if key == "properties":
+        return {name: _relocated(below, where) for name, below in value.items()}
+    if key == "$ref":
+        return where + _model_name(value.rpartition("/")[2])
+    if key == "description":
+        return str(value).partition("\n\nAttributes:")[0]
+    return _relocated(value, where)
 
 
 _MODELS: dict[str, tuple[Schema, dict[str, Schema]] | None] = {}

@@ -22,7 +22,10 @@ PRESERVE = "x-kubernetes-preserve-unknown-fields"
 INT_OR_STRING = "x-kubernetes-int-or-string"
 RULES = "x-kubernetes-validations"
 _TYPE_META = ("apiVersion", "kind", "metadata")
-_UNCHECKED = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation"
+_UNCHECKED = (
+    "some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation"
+)
 _BLOCKING = {"FieldValueRequired", "FieldValueTypeInvalid", "FieldValueTooLong", "FieldValueTooMany"}
 
 
@@ -102,19 +105,25 @@ def _type_of(value: Any) -> str:
 def _check(value: Any, schema: Schema, path: str) -> list[Cause]:
     if value is None and schema.get("nullable"):
         return []
-    found, wanted = _type_of(value), schema.get("type")
-    if schema.get(INT_OR_STRING):
-        if found not in ("integer", "string"):
-            return [wrong_type(path, found, "integer,string")]
-    elif wanted and found != wanted and not (wanted == "number" and found == "integer"):
-        if not (wanted == "integer" and found == "number" and float(value).is_integer()):
-            return [wrong_type(path, found, wanted)]
+    found, wanted = _type_of(value), str(schema.get("type") or "")
+    if not _fits(value, found, schema):
+        return [wrong_type(path, found, "integer,string" if schema.get(INT_OR_STRING) else wanted)]
     causes = list(_check_value(value, schema, path))
     if isinstance(value, dict):
         causes += _check_object(value, schema, path)
     elif isinstance(value, list):
         causes += _check_list(value, schema, path)
     return causes + list(_check_combined(value, schema, path))
+
+
+def _fits(value: Any, found: str, schema: Schema) -> bool:
+    """Whether the JSON type is the schema's; 3.0 is an integer, as for Go's decoder."""
+    wanted = schema.get("type")
+    if schema.get(INT_OR_STRING):
+        return found in ("integer", "string")
+    if not wanted or found == wanted or (wanted == "number" and found == "integer"):
+        return True
+    return wanted == "integer" and found == "number" and float(value).is_integer()
 
 
 def _shown(value: Any) -> str:

@@ -15,6 +15,7 @@ __all__ = ["Predicate", "field_selector", "label_selector", "matches"]
 Predicate = Callable[[Object], bool]
 _Test = Callable[[Mapping[str, str]], bool]
 
+_SIGNS = {"", "!", "=", "==", "!=", "<", ">", "(", ")", ","}
 _TOKEN = re.compile(r"\s*(!=|==|=|>|<|!|\(|\)|,|[^\s!=<>(),]+)")
 
 
@@ -42,10 +43,10 @@ class _Words:
         return token
 
     def word(self) -> str:
-        token = self.take()
-        if not token or token in "!=<>(),":
-            raise bad_request(f"unable to parse requirement: found '{token}', expected: identifier")
-        return token
+        found = self.take()
+        if found in _SIGNS:
+            raise bad_request(f"unable to parse requirement: found '{found}', expected: identifier")
+        return found
 
 
 def label_selector(text: str) -> Predicate:
@@ -80,26 +81,23 @@ def parse_labels(text: str) -> list[_Test]:
 def _requirement(words: _Words) -> _Test:
     if words.next == "!":
         words.take()
-        key = words.word()
-        return lambda labels: key not in labels
+        absent = words.word()
+        return lambda labels: absent not in labels
     key = words.word()
-    operator = words.next
-    if operator in ("", ","):
+    if words.next in ("", ","):
         return lambda labels: key in labels
-    words.take()
+    return _comparison(key, words.take(), words)
+
+
+def _comparison(key: str, operator: str, words: _Words) -> _Test:
     if operator in ("in", "notin"):
-        values = _values(words)
-        if operator == "in":
-            return lambda labels: labels.get(key) in values
-        return lambda labels: labels.get(key) not in values
-    if operator in ("=", "=="):
-        value = _value(words)
-        return lambda labels: labels.get(key) == value
-    if operator == "!=":
-        value = _value(words)
-        return lambda labels: labels.get(key) != value
+        values, wanted = _values(words), operator == "in"
+        return lambda labels: (labels.get(key) in values) is wanted
+    if operator in ("=", "==", "!="):
+        value, equal = _value(words), operator != "!="
+        return lambda labels: (labels.get(key) == value) is equal
     if operator in (">", "<"):
-        return _comparison(key, operator, words.word())
+        return _ordering(key, operator, words.word())
     raise bad_request(
         f"unable to parse requirement: found '{operator}', expected: in, notin, =, ==, !=, gt, lt"
     )
@@ -124,7 +122,7 @@ def _values(words: _Words) -> set[str]:
             return values
 
 
-def _comparison(key: str, operator: str, text: str) -> _Test:
+def _ordering(key: str, operator: str, text: str) -> _Test:
     try:
         bound = int(text)
     except ValueError:

@@ -33,6 +33,7 @@ class Server:
         self._rest = Rest(api)
         self._discovery = Discovery(api.registry)
         self._openapi = OpenApi(api.registry)
+        self._building = asyncio.Lock()
         self.port = 0
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -50,7 +51,7 @@ class Server:
             return error(failure)
         except (ConnectionResetError, asyncio.CancelledError):
             raise
-        except Exception as failure:
+        except Exception as failure:  # noqa: BLE001 - whatever it was, the client is told, and the server goes on
             _log.exception("request_failed", method=request.method, path=request.path)
             return error(internal(f"{type(failure).__name__}: {failure}"))
 
@@ -66,7 +67,7 @@ class Server:
     async def _route(self, request: web.BaseRequest, path: str, user: User) -> web.StreamResponse:
         target = parse(path)
         if target is None:
-            return self._document(request, path)
+            return await self._document(request, path)
         if self._aggregator.serves(target.group, target.version):
             return await self._forward(request, user)
         if not target.plural:
@@ -79,7 +80,7 @@ class Server:
             return _not_served()
         return await self._rest.answer(request, view, target)
 
-    def _document(self, request: web.BaseRequest, path: str) -> web.Response:
+    async def _document(self, request: web.BaseRequest, path: str) -> web.Response:
         """Discovery above the versions, OpenAPI, the root."""
         if request.method not in ("GET", "HEAD"):
             raise method_not_allowed()
@@ -92,13 +93,8 @@ class Server:
         if path.startswith("/apis/"):
             group = self._discovery.group(path.removeprefix("/apis/"), aggregated)
             return _not_served() if group is None else json_response(json_bytes(group))
-        if path == "/openapi/v2":
-            return json_response(self._openapi.v2())
-        if path == "/openapi/v3":
-            return json_response(self._openapi.v3_index())
-        if path.startswith("/openapi/v3/"):
-            document = self._openapi.v3(path.removeprefix("/openapi/v3/"))
-            return _not_served() if document is None else json_response(document)
+        if path.startswith("/openapi/"):
+            return await self._described(path)
         if not path:
             paths = [
                 "/api",
@@ -112,6 +108,18 @@ class Server:
             ]
             return json_response(json_bytes({"paths": paths}))
         return _not_served()
+
+    async def _described(self, path: str) -> web.Response:
+        """OpenAPI. Built in a thread when it is asked for the first time: the built-in kinds take seconds."""
+        if path == "/openapi/v3":
+            return json_response(self._openapi.v3_index())
+        async with self._building:
+            document: bytes | None = None
+            if path == "/openapi/v2":
+                document = await asyncio.to_thread(self._openapi.v2)
+            elif path.startswith("/openapi/v3/"):
+                document = await asyncio.to_thread(self._openapi.v3, path.removeprefix("/openapi/v3/"))
+        return _not_served() if document is None else json_response(document)
 
     async def _review(self, request: web.BaseRequest, target: Target, user: User) -> web.Response:
         if request.method != "POST":

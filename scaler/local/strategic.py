@@ -32,23 +32,24 @@ def strategic(target: Any, patch: Any, shape: Shape) -> Any:
         if key.startswith(_DELETE_FROM):
             name = key.removeprefix(_DELETE_FROM)
             result[name] = [item for item in result.get(name) or () if item not in value]
-        elif key.startswith("$"):
-            continue
         elif value is None:
             result.pop(key, None)
-        elif isinstance(value, list):
-            result[key] = _list(result.get(key), value, shape.child(key))
-        elif isinstance(value, dict):
-            # A map that starts anew still obeys its directives and nulls.
-            result[key] = strategic(result.get(key), value, shape.child(key))
-        else:
-            result[key] = value
-    for key, order in patch.items():
-        if key.startswith(_ORDER):
-            name = key.removeprefix(_ORDER)
-            if isinstance(result.get(name), list):
-                result[name] = _ordered(result[name], order, shape.child(name))
+        elif not key.startswith("$"):
+            result[key] = _field(result.get(key), value, shape.child(key))
+    _order_lists(result, patch, shape)
     return result
+
+
+def _order_lists(result: dict[str, Any], patch: dict[str, Any], shape: Shape) -> None:
+    for key, order in patch.items():
+        name = key.removeprefix(_ORDER)
+        if name != key and isinstance(result.get(name), list):
+            result[name] = _ordered(result[name], order, shape.child(name))
+
+
+def _field(present: Any, value: Any, shape: Shape) -> Any:
+    # A map that starts anew still obeys its directives and nulls.
+    return _list(present, value, shape) if isinstance(value, list) else strategic(present, value, shape)
 
 
 def _plain(patch: dict[str, Any], shape: Shape) -> Any:
@@ -89,7 +90,5 @@ def _ordered(items: list[Any], order: list[Any], shape: Shape) -> list[Any]:
     listed = sorted(
         (i for i in items if identity(i) in wanted), key=lambda item: wanted.index(identity(item))
     )
-    result, rest = [], iter(listed)
-    for item in items:
-        result.append(next(rest) if identity(item) in wanted else item)
-    return result
+    rest = iter(listed)
+    return [next(rest) if identity(item) in wanted else item for item in items]

@@ -8,11 +8,11 @@ import secrets
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from typing import Any
 
 from scaler.clock import Clock
-from scaler.local import apply, metadata
+from scaler.local import apply, deletion, metadata
+from scaler.local.deletion import DeleteOptions, released, timestamp
 from scaler.local.errors import (
     ApiError,
     Cause,
@@ -26,13 +26,11 @@ from scaler.local.errors import (
     stale,
 )
 from scaler.local.resources import Object, Registry, Resource, View
-from scaler.local.store import ADDED, DELETED, MODIFIED, Item, Shelf, Store, clone
+from scaler.local.store import ADDED, DELETED, MODIFIED, Item, Shelf, Store
 
-__all__ = ["DeleteOptions", "Options", "Writer", "timestamp"]
+__all__ = ["Options", "Writer"]
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-FOREGROUND = "foregroundDeletion"
-ORPHAN = "orphan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,22 +42,6 @@ class Options:
     validation: str = "Ignore"  # Strict, Warn or Ignore: what unknown fields lead to
     applied: bool = False  # by server-side apply, which has settled who owns what
     warnings: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteOptions:
-    """`propagation` Background, Foreground, Orphan or None; `grace` in seconds, None for the kind's own."""
-
-    propagation: str | None = None
-    grace: int | None = None
-    uid: str | None = None
-    version: str | None = None
-    dry_run: bool = False
-
-
-def timestamp(moment: datetime) -> str:
-    """metav1.Time: whole seconds, UTC."""
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Writer:
@@ -147,7 +129,7 @@ class Writer:
     def replace(
         self, resource: Resource, item: Item, obj: Object, options: Options, subresource: str
     ) -> Item:
-        """Make `obj` (owned by the server, identity settled) the next state of `item`. Checks the resourceVersion it carries."""
+        """Make `obj` (owned by the server, identity settled) the next state of `item`; 409 if it is of an old one."""
         old = item.obj
         sent = obj["metadata"].get("resourceVersion")
         if sent and sent != old["metadata"]["resourceVersion"]:
@@ -169,7 +151,7 @@ class Writer:
             del obj["status"]
         self._check_finalizers(resource, obj, old)
         self._ready(resource, obj, old, options)
-        if metadata.same_but_version(obj, old) and not _released(obj) and apply.same_owners(obj, old):
+        if metadata.same_but_version(obj, old) and not released(obj) and apply.same_owners(obj, old):
             return item
         return self._commit(resource, obj, old, options, subresource)
 
@@ -191,12 +173,7 @@ class Writer:
         if rules.prune:
             unknown = rules.prune(obj)
             if unknown and options.validation == "Strict":
-                fields = ", ".join(f'unknown field "{path}"' for path in unknown)
-                kind = resource.kind
-                raise bad_request(
-                    f'{kind} in version "{resource.version}" cannot be handled as a {kind}: '
-                    f"strict decoding error: {fields}"
-                )
+                raise undecodable(resource, unknown)
             if options.validation == "Warn":
                 options.warnings.extend(f'unknown field "{path}"' for path in unknown)
         if rules.default:
@@ -220,7 +197,7 @@ class Writer:
             apply.track_update(obj, old, options.manager, subresource, now)
         if options.dry_run:
             return Item(obj, 0)
-        kind = DELETED if _released(obj) else MODIFIED
+        kind = DELETED if released(obj) else MODIFIED
         return self._store.commit(self.shelf(resource), kind, obj)
 
     def delete(
@@ -228,48 +205,11 @@ class Writer:
     ) -> tuple[Item, bool]:
         """Delete or mark for deletion. Returns the last state, and whether it is gone."""
         item = self.need(resource, namespace, name)
-        self._check_preconditions(resource, item, options)
-        old = item.obj
-        meta = dict(old["metadata"])
-        finalizers = _with_propagation(meta.get("finalizers") or (), options.propagation)
-        meta.pop("finalizers", None)
-        if finalizers:
-            meta["finalizers"] = finalizers
-        grace = _grace(resource, old, options.grace)
-        obj = {**old, "metadata": meta}
-        if "deletionTimestamp" in meta:
-            grace = min(grace, meta.get("deletionGracePeriodSeconds") or 0)
-        elif not finalizers and not grace and not _held(obj):
-            if options.dry_run:
-                return item, True
-            return self._store.commit(self.shelf(resource), DELETED, clone(old)), True
-        else:
-            if resource.generation:
-                meta["generation"] = meta.get("generation", 0) + 1
-            if _held(obj):
-                obj["status"] = {**(old.get("status") or {}), "phase": "Terminating"}
-        if "deletionTimestamp" not in meta or grace != meta.get("deletionGracePeriodSeconds"):
-            meta["deletionTimestamp"] = timestamp(self._clock.now() + timedelta(seconds=grace))
-            meta["deletionGracePeriodSeconds"] = grace
-        gone = _released(obj)
-        if options.dry_run or (meta == old["metadata"] and not gone):
-            return item, False
+        deletion.check_preconditions(resource, item.obj, options)
+        obj, gone = deletion.deleted(resource, item.obj, options, self._clock.now())
+        if options.dry_run or (obj == item.obj and not gone):
+            return item, gone
         return self._store.commit(self.shelf(resource), DELETED if gone else MODIFIED, obj), gone
-
-    def _check_preconditions(self, resource: Resource, item: Item, options: DeleteOptions) -> None:
-        meta = item.obj["metadata"]
-        for sent, field_name, words in (
-            (options.uid, "uid", ("UID", "UID in object meta")),
-            (options.version, "resourceVersion", ("ResourceVersion", "ResourceVersion in record")),
-        ):
-            if sent and sent != meta[field_name]:
-                raise conflict(
-                    resource,
-                    item.name,
-                    f"the {words[0]} in the precondition ({sent}) does not match the {words[1]} ({meta[field_name]}). "
-                    "The object might have been modified",
-                    kind=resource.kind,
-                )
 
 
 def _described(meta: dict[str, Any]) -> tuple[Any, ...]:
@@ -283,44 +223,13 @@ def _changed(resource: Resource, obj: Object, old: Object) -> bool:
     return any(obj.get(key) != old.get(key) for key in (obj.keys() | old.keys()) - aside)
 
 
-def _held(obj: Object) -> bool:
-    """Whether spec.finalizers (namespaces only) hold it."""
-    return obj["kind"] == "Namespace" and bool((obj.get("spec") or {}).get("finalizers"))
-
-
-def _released(obj: Object) -> bool:
-    """Whether nothing keeps a deleted object any longer."""
-    meta = obj["metadata"]
-    if "deletionTimestamp" not in meta or meta.get("finalizers") or meta.get("deletionGracePeriodSeconds"):
-        return False
-    return not _held(obj)
-
-
-def _with_propagation(finalizers: Sequence[str], propagation: str | None) -> list[str]:
-    if propagation is None:
-        return list(finalizers)
-    kept = [name for name in finalizers if name not in (FOREGROUND, ORPHAN)]
-    added = {"Foreground": [FOREGROUND], "Orphan": [ORPHAN], "Background": []}.get(propagation)
-    if added is None:
-        cause = Cause(
-            "propagationPolicy",
-            "FieldValueNotSupported",
-            f'Unsupported value: "{propagation}": supported values: "Background", "Foreground", "Orphan"',
-        )
-        raise invalid("DeleteOptions", "meta.k8s.io", "", [cause])
-    return kept + added
-
-
-def _grace(resource: Resource, obj: Object, asked: int | None) -> int:
-    """Seconds until a pod may be gone; 0 for every other kind, and for pods that are on no node or have ended."""
-    if not resource.graceful:
-        return 0
-    spec, status = obj.get("spec") or {}, obj.get("status") or {}
-    if not spec.get("nodeName") or status.get("phase") in ("Succeeded", "Failed"):
-        return 0
-    own = spec.get("terminationGracePeriodSeconds")
-    seconds = asked if asked is not None else (30 if own is None else own)
-    return max(0, int(seconds))
+def undecodable(resource: Resource, unknown: Sequence[str]) -> ApiError:
+    """400: strict decoding found fields it does not know."""
+    fields = ", ".join(f'unknown field "{path}"' for path in unknown)
+    kind = resource.kind
+    return bad_request(
+        f'{kind} in version "{resource.version}" cannot be handled as a {kind}: strict decoding error: {fields}'
+    )
 
 
 def unknown_resource() -> ApiError:
