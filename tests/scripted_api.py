@@ -235,7 +235,7 @@ class ScriptedApi:
         return self.others.popleft() if self.others else fails(404, "NotFound")
 
 
-async def until(condition, within=10.0):
+async def until(condition, within=30.0):
     """Return when `condition()` holds, polled; fails after so many real seconds."""
     end = time.monotonic() + within
     while not condition():

@@ -155,7 +155,7 @@ class Kube:
         call = Call("watch", "GET", resource.collection(namespace), str(resource), namespace or "", query)
         return self._transport.stream(call, idle=idle)
 
-    async def create(self, resource: Resource, obj: Mapping[str, Any], *, dry_run: bool = False) -> Object:
+    async def create(self, resource: Resource, obj: Mapping[str, Any]) -> Object:
         """Create in the namespace that the object names. Raises AlreadyExists."""
         metadata = obj.get("metadata") or {}
         namespace = metadata.get("namespace")
@@ -164,10 +164,8 @@ class Kube:
         )
         if resource.namespaced and not namespace:
             raise ValueError(f"create {resource} {what}: metadata.namespace is needed")
-        path = resource.collection(namespace)
-        query = _query(dryRun="All" if dry_run else "")
-        body = msgspec.json.encode(obj)
-        return await self._object(Call("create", "POST", path, str(resource), what, query, body))
+        path, body = resource.collection(namespace), msgspec.json.encode(obj)
+        return await self._object(Call("create", "POST", path, str(resource), what, body=body))
 
     async def replace(self, resource: Resource, obj: Mapping[str, Any], *, subresource: str = "") -> Object:
         """Replace an object that carries the resourceVersion it was read with. Raises Conflict, NotFound."""

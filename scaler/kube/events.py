@@ -69,7 +69,7 @@ class EventRecorder:
         *,
         instance: str,
         controller: str = "keda-operator",
-        capacity: int = 1000,
+        capacity: int = 5000,
         window: float = 600.0,
         refresh: float = 360.0,
         burst: int = 25,

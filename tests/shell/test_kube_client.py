@@ -252,12 +252,12 @@ async def test_a_bounded_number_of_requests_is_under_way_and_waiting_costs_no_de
         nonlocal under_way, most
         under_way += 1
         most = max(most, under_way)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.3)
         under_way -= 1
         await answers(200, thing("a", 5))(exchange)
 
     api.others.extend([slow] * 12)
-    async with Kube(api.access, CLOCK, concurrency=3, timeout=0.15) as kube:
+    async with Kube(api.access, CLOCK, concurrency=3, timeout=1) as kube:
         await asyncio.gather(*(kube.get(CONFIG_MAPS, "a", "shop") for _ in range(12)))
     assert most == 3
 

@@ -206,15 +206,48 @@ async def test_410_as_status_lists_again(api, follow):
     assert world.told == [("ADDED", "a"), ("ADDED", "b"), ("DELETED", "b")]
 
 
-async def test_410_for_ever_does_not_become_a_busy_loop(api, follow):
-    for _ in range(50):
-        api.watches.append(fails(410, "Expired"))
-    world = follow()
-    await until(lambda: world.reflector.epoch == 6)
-    began = asyncio.get_running_loop().time()
-    await until(lambda: world.reflector.epoch == 8)
-    assert asyncio.get_running_loop().time() - began >= 0.9, "0.48 s and 0.96 s of rest"
-    assert api.counts()["list"] <= 9
+@pytest.fixture
+async def paced(kube, fake_clock):
+    """A reflector whose rests last until the test lets time pass: `rest()` says how long the next one is."""
+    reflector = Reflector(kube, CONFIG_MAPS, fake_clock, decode=trim, jitter=lambda: 1.0)
+    task = asyncio.create_task(reflector.run())
+
+    async def rest():
+        await until(lambda: fake_clock.sleepers == 1)
+        seconds = fake_clock.next_due
+        await fake_clock.advance(seconds)
+        return round(seconds, 3)
+
+    yield rest
+    await reflector.close()
+    await task
+
+
+async def test_410_for_ever_does_not_become_a_busy_loop(api, paced):
+    api.watches.extend([fails(410, "Expired")] * 50)
+    assert [await paced() for _ in range(5)] == [0.2, 0.4, 0.8, 1.6, 3.2]
+    assert 5 <= api.counts()["list"] <= 6
+
+
+async def test_a_watch_closed_at_once_and_empty_is_not_hammered(api, paced):
+    api.watches.extend([stream(EOF)] * 50)
+    assert [await paced() for _ in range(9)] == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30]
+    assert 9 <= api.counts()["watch"] <= 10
+    assert api.counts()["list"] == 1
+
+
+async def test_429_waits_for_retry_after(api, paced):
+    api.watches.append(fails(429, "TooManyRequests", retry_after=7))
+    assert await paced() == 7.2
+    await until(lambda: len(api.asked("watch")) == 2)
+
+
+async def test_a_server_that_is_not_there_is_asked_every_five_seconds(api, paced):
+    await api.stop()
+    assert [await paced() for _ in range(7)] == [0.2, 0.4, 0.8, 1.6, 3.2, 5, 5]
+    await api.start()
+    await paced()
+    await until(lambda: api.asked("watch"))
 
 
 @pytest.mark.parametrize("code", [500, 503, 403, 401])
@@ -228,29 +261,6 @@ async def test_failures_back_off_and_keep_what_is_known(api, follow, code):
     await until(lambda: len(world.told) == 2)
     assert world.reflector.problem is None
     assert api.counts() == {"list": 1, "watch": 4}
-
-
-async def test_429_waits_for_retry_after(api, kube):
-    clock = SystemClock()
-    api.watches.append(fails(429, "TooManyRequests", retry_after=1))
-    reflector = Reflector(kube, CONFIG_MAPS, clock, decode=trim)
-    task = asyncio.create_task(reflector.run())
-    await until(lambda: len(api.asked("watch")) == 1)
-    began = asyncio.get_running_loop().time()
-    await until(lambda: len(api.asked("watch")) == 2)
-    assert asyncio.get_running_loop().time() - began >= 0.95
-    await reflector.close()
-    await task
-
-
-async def test_a_watch_closed_at_once_and_empty_is_not_hammered(api, follow):
-    for _ in range(500):
-        api.watches.append(stream(EOF))
-    follow()
-    await until(lambda: len(api.asked("watch")) == 6)
-    began = asyncio.get_running_loop().time()
-    await until(lambda: len(api.asked("watch")) == 7)
-    assert asyncio.get_running_loop().time() - began >= 0.4, "6.4 s, three quarters of it, ten times faster"
 
 
 async def test_bookmarks_move_the_version(api, follow):
@@ -398,10 +408,10 @@ async def test_closing_leaves_no_task_and_a_readable_copy(api, kube):
 async def test_a_hanging_list_does_not_hang_the_reflector(api):
     api.lists.append(hangs)
     api.put(thing("a", 5))
-    async with Kube(api.access, CLOCK, timeout=0.2) as kube:
+    async with Kube(api.access, CLOCK, timeout=0.5) as kube:
         world = World(kube)
         await until(world.reflector.synced.is_set)
-        assert api.counts()["list"] == 2
+        assert api.counts()["list"] >= 2
         await world.reflector.close()
 
 
