@@ -273,12 +273,7 @@ _METHODS = {"get": "GET", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
 
 
 def _call(
-    verb: str,
-    resource: Resource,
-    name: str,
-    namespace: str | None,
-    subresource: str = "",
-    **rest: Any,
+    verb: str, resource: Resource, name: str, namespace: str | None, subresource: str = "", **rest: Any
 ) -> Call:
     if subresource:
         path, label = resource.subresource(name, subresource, namespace), f"{resource}/{subresource}"

@@ -242,9 +242,10 @@ async def test_429_waits_for_retry_after(api, paced):
     await until(lambda: len(api.asked("watch")) == 2)
 
 
-async def test_a_server_that_is_not_there_is_asked_every_five_seconds(api, paced):
+async def test_a_server_that_is_not_there_is_asked_every_five_seconds(api, paced, fake_clock):
     await api.stop()
     assert [await paced() for _ in range(7)] == [0.2, 0.4, 0.8, 1.6, 3.2, 5, 5]
+    await until(lambda: fake_clock.sleepers == 1)
     await api.start()
     await paced()
     await until(lambda: api.asked("watch"))
