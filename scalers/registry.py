@@ -14,7 +14,7 @@ from typing import Any
 from scalers._lib.metric_type import external_metric_type
 from scalers._lib.parse import every_key, written_names
 from scalers._lib.problem import Problem
-from scalers.sdk import Inputs, InvalidMetadata, Metadata, Scaler, parse
+from scalers.sdk import Inputs, InvalidMetadata, Metadata, MetricSpec, Parsed, Scaler, parse
 
 __all__ = ["GROUP", "Checked", "Registry"]
 
@@ -23,10 +23,14 @@ GROUP = "tidegate.scalers"
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What is wrong with a trigger, with paths below the trigger. Warnings keep nothing from working."""
+    """What is wrong with a trigger, with paths below the trigger. Warnings keep nothing from working.
+
+    `specs` are its metrics; empty when there are problems, or when a metric depends on what is known only online.
+    """
 
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...] = ()
+    specs: tuple[MetricSpec, ...] = ()
 
 
 class Registry:
@@ -82,9 +86,12 @@ class Registry:
             problems.append(Problem("metricType", str(error)))
         parsed = parse(scaler.metadata, Inputs(metadata=metadata, unknown=unknown))
         warnings = [_unused(name, scaler.metadata) for name in parsed.unused]
+        specs: tuple[MetricSpec, ...] = ()
         if parsed.value is not None and not parsed.assumed:
             warnings += scaler.warnings(parsed.value)
-        return Checked((*problems, *parsed.problems), tuple(warnings))
+        if parsed.value is not None and not problems:
+            specs = _specs(scaler, parsed)
+        return Checked((*problems, *parsed.problems), tuple(warnings), specs)
 
     def _unknown(self, trigger_type: str) -> InvalidMetadata:
         near = difflib.get_close_matches(trigger_type, self._claims, n=1)
@@ -125,6 +132,16 @@ def _broken(problem: str, mend: str) -> InvalidMetadata:
 
 def _owner(claim: EntryPoint) -> str:
     return claim.dist.name if claim.dist is not None else "an unnamed distribution"
+
+
+def _specs(scaler: Scaler[Any, Any], parsed: Parsed[Metadata]) -> tuple[MetricSpec, ...]:
+    """The metrics of a trigger, none where they depend on a key that is missing because it is known only online."""
+    try:
+        return tuple(scaler.specs(parsed.value))
+    except AttributeError:
+        if parsed.assumed:
+            return ()
+        raise
 
 
 def _unused(name: str, metadata: type[Metadata]) -> Problem:

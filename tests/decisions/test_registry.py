@@ -183,6 +183,27 @@ def test_what_will_fail_when_it_is_read_is_warned_of():
     )
 
 
+def test_a_checked_trigger_has_its_metrics():
+    written = {"addressFromEnv": "REDIS", "listName": "a/b", "listLength": "7"}
+    checked = Registry().check("redis", written, frozenset({ENV}))
+    assert [(spec.name, spec.target) for spec in checked.specs] == [("redis-a-b", 7)]
+    assert not Registry().check("redis", written | {"listLength": "x"}).specs
+    assert not Registry().check("redis", written, frozenset({ENV}), metric_type="Utilization").specs
+
+
+def test_a_metric_that_is_known_only_online_is_left_out(plugin):
+    name = plugin(
+        "from scalers.sdk import *\n"
+        "class C(Connection):\n    pass\n"
+        "class M(Metadata):\n    connection: C\n    queue: str = key(order=(METADATA, ENV))\n"
+        "    def metric_name(self): return self.queue\n"
+        "class S(Scaler):\n    metadata = M\n    async def measure(self, client, metadata): return Reading(1)\n"
+    )
+    registry = Registry([claim("theirs", f"{name}:S")])
+    checked = registry.check("theirs", {"queueFromEnv": "Q"}, frozenset({ENV}))
+    assert (checked.problems, checked.specs) == ((), ())
+
+
 def test_what_is_known_only_online_is_taken_as_given():
     written = {"addressFromEnv": "REDIS", "listName": "q"}
     assert check(written, unknown=frozenset({ENV})) == ([], [])
