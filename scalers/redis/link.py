@@ -74,7 +74,6 @@ class Link(asyncio.Protocol):
             port,
             ssl=tls,
             server_hostname=host if tls is not None else None,
-            happy_eyeballs_delay=0.25,
         )
         return link
 
