@@ -45,6 +45,15 @@ class AdapterSettings:
     secure_port: int = 6443
     """TCP port of the TLS listener; 0 picks a free one."""
 
+    certificate_file: str | None = None
+    """PEM chain to serve with; None: a CA and a certificate are made at start and kept in memory."""
+
+    key_file: str | None = None
+    """Its private key, PEM."""
+
+    ca_file: str | None = None
+    """PEM certificates that verify the chain, for the APIService's caBundle; None: the chain itself."""
+
     service: str = "tidegate-metrics"
     """The Service the APIService points at; the certificate is valid for `<service>.<namespace>.svc`."""
 

@@ -168,13 +168,21 @@ class Controller:
             if informer is not None:
                 await informer.close()
         await self._events.close()
-        await asyncio.gather(*self._tasks)
+        for task in self._tasks:
+            if task.get_name() == "events":
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def refresh(self, metrics: Collection[Metric]) -> None:
         """Have the triggers behind these metrics read again; returns when they are, or cannot be. Raises nothing."""
         keys = self._feed.keys(metrics)
         if keys:
             await self._sources.refresh(keys)
+
+    def decision(self, namespace: str, name: str) -> Decision | None:
+        """The last decision about an object; None before the first."""
+        managed = self._managed.get((namespace, name))
+        return managed.decision if managed is not None else None
 
     def sources(self) -> list[SourceInfo]:
         """How the sources are doing."""

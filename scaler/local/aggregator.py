@@ -263,7 +263,7 @@ class Aggregator:
             raise Unavailable("the cluster is not running")
         context = self._context(backend)
         host, port = address
-        url = URL.build(scheme="https", host=host, port=port, path=path, query_string=query)
+        url = URL.build(scheme="https", host=host, port=port, path=path, query_string=query, encoded=True)
         name = f"{service['name']}.{service['namespace']}.svc"
         try:
             async with (

@@ -1,0 +1,262 @@
+"""The composition root: the only module that builds things and wires them to each other."""
+
+import os
+import socket
+import tempfile
+from contextlib import AsyncExitStack
+from importlib.metadata import version
+from pathlib import Path
+from typing import Self
+
+import msgspec
+import structlog
+from prometheus_client import CollectorRegistry
+
+from metrics_adapter.authn import CONFIG_MAP, FrontProxy
+from metrics_adapter.certificates import self_signed
+from metrics_adapter.register import Registration, register
+from metrics_adapter.server import AdapterServer
+from metrics_adapter.store import Store
+from scaler.clock import Clock
+from scaler.control.controller import Controller
+from scaler.control.results import SourceInfo
+from scaler.control.source_settings import SourceSettings
+from scaler.core.crds import crds
+from scaler.kube.client import Kube
+from scaler.kube.resources import CONFIG_MAPS
+from scaler.kube.transport import Observer
+from scaler.local.api import Api
+from scaler.local.cluster import Cluster
+from scaler.local.controllers import Controllers, PodMode
+from scaler.local.external_metrics import through
+from scaler.pki import KeyPair
+from scaler.settings import AdapterSettings, ControllerSettings, RunSettings
+from scaler.telemetry import ApiRequests, Listener, SourceCollector
+from scalers.registry import Registry
+
+__all__ = ["VERSION", "Embedded", "Tidegate"]
+
+_log = structlog.get_logger(__name__)
+
+VERSION = version("tidegate")
+_AVAILABLE = 15.0
+"""Real seconds for the embedded API server to find the metrics API it was told of."""
+
+
+class Tidegate:
+    """Controller and adapter in one process (`--role all`), against one cluster. An async context manager.
+
+    Entering raises ConfigError or KubeError when the cluster cannot be used, ValueError for a setting that cannot be,
+    ForeignError when external metrics are somebody else's, OSError when an address cannot be listened on.
+    """
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        clock: Clock,
+        *,
+        kubeconfig: str | os.PathLike[str] | None = None,
+        sources: SourceSettings | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self._settings = settings
+        self._observer = observer
+        self._clock = clock
+        self._kubeconfig = kubeconfig
+        self._source_settings = sources or SourceSettings()
+        self._stack = AsyncExitStack()
+        self.registry = CollectorRegistry()
+        self.store = Store()
+
+    async def __aenter__(self) -> Self:
+        async with self._stack:
+            await self._build()
+            self._stack = self._stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Stop everything, in the order that leaves no write half done."""
+        await self._stack.aclose()
+
+    async def wait_ready(self) -> None:
+        """Return once the watches are synced."""
+        while not self.ready():
+            await self._clock.pause(0.01)
+
+    def ready(self) -> bool:
+        """Are the watches synced? Depends on no source, and not on there being objects."""
+        return self.controller.synced
+
+    async def _build(self) -> None:
+        settings, clock, stack = self._settings, self._clock, self._stack
+        kube = await Kube.connect(self._kubeconfig, clock, observer=self._observe(ApiRequests(self.registry)))
+        stack.push_async_callback(kube.close)
+        front_proxy = await _front_proxy(kube)
+        self.controller = Controller(
+            kube,
+            clock,
+            self.store,
+            Registry(),
+            settings=settings.controller,
+            sources=self._source_settings,
+            version=VERSION,
+            instance=socket.gethostname(),
+        )
+        self.registry.register(SourceCollector(self.controller.sources))
+        ca, pair = self._certificate()
+        adapter = AdapterServer(
+            clock,
+            self.store,
+            self.controller.refresh,
+            certificate=pair,
+            front_proxy=front_proxy,
+            ready=self.ready,
+            version=VERSION,
+            registry=self.registry,
+        )
+        self.adapter = adapter
+        stack.push_async_callback(adapter.close)
+        await adapter.start(settings.adapter.bind_address, settings.adapter.secure_port)
+        self.listener = Listener(self.registry, self.ready)
+        stack.push_async_callback(self.listener.close)
+        await self.listener.start(settings.metrics_address, settings.metrics_port)
+        stack.push_async_callback(self.controller.close)
+        await self.controller.start()
+        if settings.register:
+            for change in await register(kube, self._registration(ca), force=settings.force):
+                _log.info("registered", change=change)
+
+    def _observe(self, requests: ApiRequests) -> Observer:
+        extra = self._observer
+        if extra is None:
+            return requests
+
+        def both(verb: str, resource: str, status: int, seconds: float) -> None:
+            extra(verb, resource, status, seconds)
+            requests(verb, resource, status, seconds)
+
+        return both
+
+    def _certificate(self) -> tuple[bytes, KeyPair]:
+        """The CA to verify by, and what to serve with: given files, or made here."""
+        adapter = self._settings.adapter
+        if adapter.certificate_file is None or adapter.key_file is None:
+            host, _ = self._advertised(1)
+            return self_signed(adapter.service, adapter.service_namespace, [host, adapter.bind_address])
+        chain = Path(adapter.certificate_file).read_bytes()
+        ca = Path(adapter.ca_file).read_bytes() if adapter.ca_file is not None else chain
+        return ca, KeyPair(chain, Path(adapter.key_file).read_bytes())
+
+    def _advertised(self, port: int) -> tuple[str, int]:
+        if self._settings.advertise is None:
+            return self._settings.adapter.bind_address, port
+        host, colon, number = self._settings.advertise.rpartition(":")
+        if not colon or not host or not number.isdigit():
+            raise ValueError(f"--advertise {self._settings.advertise}: write HOST:PORT")
+        return host, int(number)
+
+    def _registration(self, ca: bytes) -> Registration:
+        host, port = self._advertised(self.adapter.port)
+        adapter = self._settings.adapter
+        return Registration(
+            service=adapter.service, namespace=adapter.service_namespace, host=host, port=port, ca=ca
+        )
+
+
+class Embedded:
+    """The embedded cluster with its controllers, and Tidegate in it unless `tidegate` is False. An async context manager.
+
+    `observer` is told of the requests Tidegate makes. Entering raises OSError when the port cannot be listened on.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        port: int = 0,
+        pods: PodMode = "process",
+        hpa_sync: float = 15.0,
+        tidegate: bool = True,
+        settings: ControllerSettings | None = None,
+        sources: SourceSettings | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self._clock = clock
+        self._port = port
+        self._wanted = tidegate
+        self._settings = settings or ControllerSettings()
+        self._source_settings = sources
+        self._observer = observer
+        self._stack = AsyncExitStack()
+        self.cluster = Cluster(clock)
+        self._controllers = Controllers(
+            self.cluster.api, pods=pods, hpa_sync=hpa_sync, fetch=through(self.cluster.aggregator)
+        )
+        self.tidegate: Tidegate | None = None
+
+    @property
+    def api(self) -> Api:
+        """The API server's inside."""
+        return self.cluster.api
+
+    async def __aenter__(self) -> Self:
+        async with self._stack as stack:
+            await self.cluster.start(self._port)
+            stack.push_async_callback(self.cluster.close)
+            if self._wanted:
+                await self._enter_tidegate(stack)
+            stack.push_async_callback(self._controllers.close)
+            await self._controllers.start()
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    def sources(self) -> list[SourceInfo]:
+        """How Tidegate's sources are doing."""
+        return self.tidegate.controller.sources() if self.tidegate is not None else []
+
+    def decision(self, namespace: str, name: str) -> str:
+        """The last decision about a ScaledObject, for a person."""
+        found = self.tidegate.controller.decision(namespace, name) if self.tidegate is not None else None
+        return f"{found.reason}: {found.message}" if found is not None else "not decided yet"
+
+    async def _enter_tidegate(self, stack: AsyncExitStack) -> None:
+        for crd in crds():
+            self.api.create("apiextensions.k8s.io", "customresourcedefinitions", "", crd)
+        adapter = AdapterSettings(secure_port=0)
+        settings = RunSettings(
+            controller=self._settings, adapter=adapter, metrics_port=0, register=True, advertise=None
+        )
+        # The client reads a kubeconfig as everybody else does; the file is private and gone at once.
+        with tempfile.TemporaryDirectory(prefix="tidegate-") as folder:
+            path = Path(folder, "kubeconfig")
+            path.touch(mode=0o600)
+            path.write_bytes(msgspec.json.encode(self.cluster.kubeconfig()))
+            tidegate = Tidegate(
+                settings, self._clock, kubeconfig=path, sources=self._source_settings, observer=self._observer
+            )
+            self.tidegate = await stack.enter_async_context(tidegate)
+        await self.tidegate.wait_ready()
+        await self._registered()
+
+    async def _registered(self) -> None:
+        """Wait until the API server has found the metrics API to be available."""
+        async with self._clock.deadline(_AVAILABLE):
+            while not self._available():
+                await self._clock.pause(0.01)
+
+    def _available(self) -> bool:
+        service = self.api.get("apiregistration.k8s.io", "apiservices", "", "v1beta1.external.metrics.k8s.io")
+        found = (service.get("status") or {}).get("conditions") or ()
+        return any(c["type"] == "Available" and c["status"] == "True" for c in found)
+
+
+async def _front_proxy(kube: Kube) -> FrontProxy:
+    namespace, name = CONFIG_MAP
+    found = await kube.get(CONFIG_MAPS, name, namespace)
+    return FrontProxy.from_config_map(found.get("data") or {})

@@ -1,0 +1,149 @@
+"""The command `tidegate`: names, flags and help. Each command imports what it needs when it is called."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="tidegate",
+    help="Scale Kubernetes workloads on events: from zero to N, and back.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Files = Annotated[
+    list[str],
+    typer.Option(
+        "-f", "--filename", metavar="FILE|-", help="A manifest, a folder of them, or - for stdin; repeatable."
+    ),
+]
+Output = Annotated[Literal["text", "json"], typer.Option("-o", "--output", help="How to print.")]
+LogLevel = Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")]
+
+
+@app.command()
+def demo(
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line.")] = False,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, max=100_000, help="Jobs to push.")] = 200,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE.svg", help="Draw what happened.")
+    ] = None,
+) -> None:
+    """Zero to N and back on a real queue, with no cluster needed."""
+    from scaler.commands.demo import demo as command
+
+    command(json=json, jobs=jobs, plot=plot)
+
+
+@app.command()
+def up(
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="The API server's port; 0: a free one.")
+    ] = 0,
+    cluster_only: Annotated[
+        bool, typer.Option("--cluster-only", help="No CRDs, no controller, no adapter.")
+    ] = False,
+    kubeconfig_out: Annotated[
+        Path | None, typer.Option("--kubeconfig-out", metavar="F", help="Write a kubeconfig when ready.")
+    ] = None,
+    hpa_sync: Annotated[
+        str, typer.Option("--hpa-sync", metavar="15s", help="How often the HPA controller looks.")
+    ] = "15s",
+    pods: Annotated[
+        Literal["process", "ready", "none"],
+        typer.Option("--pods", help="Pods are local processes, only marked ready, or stay pending."),
+    ] = "process",
+    log_level: LogLevel = "warning",
+) -> None:
+    """An embedded Kubernetes cluster on this machine, with Tidegate running in it."""
+    from scaler.commands.up import up as command
+
+    command(port, hpa_sync, pods, log_level, kubeconfig_out=kubeconfig_out, cluster_only=cluster_only)
+
+
+@app.command()
+def run(
+    kubeconfig: Annotated[
+        str | None, typer.Option("--kubeconfig", metavar="F", help="Else KUBECONFIG, else in-cluster.")
+    ] = None,
+    role: Annotated[str, typer.Option("--role", metavar="all", help="What this process does.")] = "all",
+    namespace: Annotated[
+        list[str] | None, typer.Option("--namespace", metavar="NS", help="Only this namespace; repeatable.")
+    ] = None,
+    secure_port: Annotated[
+        int, typer.Option("--secure-port", min=0, max=65535, help="Port of the external-metrics API.")
+    ] = 6443,
+    bind_address: Annotated[
+        str, typer.Option("--bind-address", help="Address of the external-metrics API.")
+    ] = "127.0.0.1",
+    metrics_port: Annotated[
+        int, typer.Option("--metrics-port", min=0, max=65535, help="Port of /metrics, /healthz and /readyz.")
+    ] = 8080,
+    tls_cert_file: Annotated[
+        Path | None, typer.Option("--tls-cert-file", metavar="C", help="PEM chain to serve with.")
+    ] = None,
+    tls_private_key_file: Annotated[
+        Path | None, typer.Option("--tls-private-key-file", metavar="K", help="Its private key.")
+    ] = None,
+    register: Annotated[
+        bool, typer.Option("--register", help="Create or update the Service and the APIService.")
+    ] = False,
+    advertise: Annotated[
+        str | None,
+        typer.Option("--advertise", metavar="HOST:PORT", help="Where the API server reaches this process."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an APIService of somebody else.")] = False,
+    log_level: LogLevel = "info",
+) -> None:
+    """Controller and metrics adapter against a cluster."""
+    from scaler.commands.running import command
+
+    command(
+        kubeconfig,
+        role,
+        tuple(namespace or ()),
+        (bind_address, secure_port, metrics_port),
+        (tls_cert_file, tls_private_key_file),
+        log_level,
+        register=register,
+        advertise=advertise,
+        force=force,
+    )
+
+
+@app.command()
+def validate(filename: Files, output: Output = "text") -> None:
+    """Check manifests, offline. Exit 0: fine, 1: problems, 2: usage."""
+    from scaler.commands.checking import validate as command
+
+    command(filename, output)
+
+
+@app.command()
+def render(
+    filename: Files,
+    output: Annotated[Literal["yaml", "json"], typer.Option("-o", "--output", help="How to print.")] = "yaml",
+) -> None:
+    """Print the HPAs that would be made of ScaledObjects."""
+    from scaler.commands.checking import render as command
+
+    command(filename, output, version("tidegate"))
+
+
+@app.command()
+def crds() -> None:
+    """Print the CRDs, for `kubectl apply -f -`."""
+    from scaler.commands.checking import crds as command
+
+    command()
+
+
+def main() -> None:
+    """The entry point of the distribution."""
+    app()
