@@ -2,13 +2,11 @@
 
 import os
 import socket
-import tempfile
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Self
 
-import msgspec
 import structlog
 from prometheus_client import CollectorRegistry
 
@@ -22,6 +20,7 @@ from scaler.control.controller import Controller
 from scaler.control.results import SourceInfo
 from scaler.control.source_settings import SourceSettings
 from scaler.core.crds import crds
+from scaler.kube.access import Access, load
 from scaler.kube.client import Kube
 from scaler.kube.resources import CONFIG_MAPS
 from scaler.kube.transport import Observer
@@ -29,7 +28,7 @@ from scaler.local.api import Api
 from scaler.local.cluster import Cluster
 from scaler.local.controllers import Controllers, PodMode
 from scaler.local.external_metrics import through
-from scaler.pki import KeyPair
+from scaler.pki import KeyPair, client_context
 from scaler.settings import AdapterSettings, ControllerSettings, RunSettings
 from scaler.telemetry import ApiRequests, Listener, SourceCollector
 from scalers.registry import Registry
@@ -46,6 +45,8 @@ _AVAILABLE = 15.0
 class Tidegate:
     """Controller and adapter in one process (`--role all`), against one cluster. An async context manager.
 
+    The cluster is that of `access`, else of `kubeconfig` (None: KUBECONFIG, else in-cluster).
+
     Entering raises ConfigError or KubeError when the cluster cannot be used, ValueError for a setting that cannot be,
     ForeignError when external metrics are somebody else's, OSError when an address cannot be listened on.
     """
@@ -56,6 +57,7 @@ class Tidegate:
         clock: Clock,
         *,
         kubeconfig: str | os.PathLike[str] | None = None,
+        access: Access | None = None,
         sources: SourceSettings | None = None,
         observer: Observer | None = None,
     ) -> None:
@@ -63,6 +65,7 @@ class Tidegate:
         self._observer = observer
         self._clock = clock
         self._kubeconfig = kubeconfig
+        self._access = access
         self._source_settings = sources or SourceSettings()
         self._stack = AsyncExitStack()
         self.registry = CollectorRegistry()
@@ -92,7 +95,9 @@ class Tidegate:
 
     async def _build(self) -> None:
         settings, clock, stack = self._settings, self._clock, self._stack
-        kube = await Kube.connect(self._kubeconfig, clock, observer=self._observe(ApiRequests(self.registry)))
+        observer = self._observe(ApiRequests(self.registry))
+        access = self._access or await load(self._kubeconfig, clock)
+        kube = Kube(access, clock, observer=observer)
         stack.push_async_callback(kube.close)
         front_proxy = await _front_proxy(kube)
         self.controller = Controller(
@@ -232,15 +237,11 @@ class Embedded:
         settings = RunSettings(
             controller=self._settings, adapter=adapter, metrics_port=0, register=True, advertise=None
         )
-        # The client reads a kubeconfig as everybody else does; the file is private and gone at once.
-        with tempfile.TemporaryDirectory(prefix="tidegate-") as folder:
-            path = Path(folder, "kubeconfig")
-            path.touch(mode=0o600)
-            path.write_bytes(msgspec.json.encode(self.cluster.kubeconfig()))
-            tidegate = Tidegate(
-                settings, self._clock, kubeconfig=path, sources=self._source_settings, observer=self._observer
-            )
-            self.tidegate = await stack.enter_async_context(tidegate)
+        access = Access(self.cluster.url, tls=client_context(self.cluster.ca), token=self.cluster.token)
+        tidegate = Tidegate(
+            settings, self._clock, access=access, sources=self._source_settings, observer=self._observer
+        )
+        self.tidegate = await stack.enter_async_context(tidegate)
         await self.tidegate.wait_ready()
         await self._registered()
 

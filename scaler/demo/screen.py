@@ -1,6 +1,7 @@
 """The demo's live table, on standard error."""
 
 from collections.abc import Sequence
+from typing import Self
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -23,7 +24,7 @@ class Screen:
         self._notes: list[str] = []
         self._last: tuple[object, ...] = ()
 
-    def __enter__(self) -> "Screen":
+    def __enter__(self) -> Self:
         if self._console.is_terminal:
             self._live.start()
         return self

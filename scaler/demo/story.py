@@ -25,7 +25,7 @@ __all__ = ["Told", "tell"]
 NAMESPACE, NAME = "default", "redis-worker"
 HPA_SYNC = 5.0
 """Seconds; a real cluster looks every 15. Said in the demo's output."""
-_LOOK = 0.2
+_LOOK = 0.1
 _LIMIT = 85.0
 _READY = 20.0
 _PLURALS = {"Deployment": ("apps", "deployments"), "ScaledObject": ("keda.sh", "scaledobjects")}
