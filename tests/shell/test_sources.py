@@ -6,7 +6,7 @@ import itertools
 import pytest
 from scripted_scalers import Server, World
 
-from scaler.control.sources import TriggerKey, Wanted
+from scaler.control.sources import Result, TriggerKey, Wanted
 
 
 async def test_a_trigger_is_read_at_once_and_then_every_interval(world: World):
@@ -102,6 +102,36 @@ async def test_a_few_triggers_are_no_herd_and_keep_the_interval(world: World):
     assert len(world.server.calls) == 1
     await world.advance(0.3)
     assert [len(call) for call in world.server.calls] == [10, 10]
+
+
+async def test_slow_answers_do_not_add_up_to_a_slower_rhythm(world: World):
+    world.server.latency = 0.5
+    world.want("x", "a", interval=10)
+    await world.advance(101)
+    assert world.server.times[-1] == pytest.approx(100, abs=0.1)
+
+
+async def test_delivering_a_thousand_results_leaves_the_loop_to_others(world: World):
+    turns = 0
+    counting: list[asyncio.Task[None]] = []
+
+    async def others() -> None:
+        nonlocal turns
+        while len(world.results.all) < 1000:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def sink(key: TriggerKey, result: Result) -> None:
+        world.results(key, result)
+        if not counting:
+            counting.append(asyncio.create_task(others()))
+
+    world.sources._sink = sink
+    for n in range(1000):
+        world.want(f"object-{n}", f"queue-{n}")
+    await world.read()
+    await counting[0]
+    assert turns >= 8
 
 
 async def test_an_interval_of_zero_is_no_busy_loop(world: World):

@@ -133,6 +133,18 @@ async def test_one_caller_who_gives_up_does_not_end_the_read_for_others(world: W
     assert len(world.results.of("x")) == 2
 
 
+async def test_forgetting_before_the_read_is_sent_answers_those_who_wait(world: World):
+    world.want("x", "a")
+    world.want("y", "b")
+    await world.advance(10)
+    refresh = asyncio.create_task(world.sources.refresh([X]))
+    await world.clock.settle()
+    world.sources.forget("x")
+    await world.advance(0.01)
+    assert refresh.done()
+    assert world.server.reads("a") == 1
+
+
 async def test_forgetting_and_closing_answer_those_who_wait(world: World):
     world.want("x", "a")
     world.want("y", "b")

@@ -16,9 +16,10 @@ from scaler.control.host import ClockHost
 from scaler.control.lots import lots, shrink
 from scaler.control.query import Query, identify
 from scaler.control.reader import secrets_of
+from scaler.control.results import TriggerKey
 from scaler.control.schedule import Schedule, spread
 from scaler.control.source_settings import SourceSettings
-from scalers.sdk import Scaler
+from scalers.sdk import Scaler, Unavailable
 
 SETTINGS = SourceSettings()
 
@@ -114,6 +115,22 @@ def queries(scaler: Scaler, count: int) -> list[Query]:
     server = Server(FakeClock())
     made = [server.metadata(f"q{n}") for n in range(count)]
     return [Query(SETTINGS, identify(scaler, metadata), scaler, metadata, 0.5) for metadata in made]
+
+
+@given(st.lists(st.floats(0, 40), min_size=1, max_size=20), st.floats(1, 300))
+def test_a_query_never_backs_off_longer_than_its_interval(steps: list[float], interval: float):
+    (query,) = queries(Batch(), 1)
+    now = 0.0
+    query.join(TriggerKey("x", 0), interval, now=now, below=False)
+    for step in steps:
+        now += step
+        query.begin(now)
+        query.sent(now)
+        query.failed(now, Unavailable("no"), lost=False)
+        assert now <= query.backoff.until <= now + interval
+        plan = query.plan(reachable=True)
+        assert plan is not None
+        assert now <= plan.due <= now + interval
 
 
 def test_lots_are_by_scaler_and_singles_without_measure_many():

@@ -97,6 +97,38 @@ async def test_a_change_during_a_read_is_followed_by_another(world: World):
     assert world.server.reads("a") == 3
 
 
+async def test_a_change_during_a_read_at_the_floor_is_only_remembered(world: World):
+    await listening(world, "a", below=False, interval=10)
+    world.server.latency = 1.0
+    await world.advance(10.5)
+    await world.server.tell(world.server.metadata("a"))
+    await world.advance(5)
+    assert world.server.reads("a") == 2
+    world.sources.below_floor("a", True)
+    await world.clock.settle()
+    assert world.server.reads("a") == 3
+
+
+async def test_a_wake_up_that_had_to_wait_is_dropped_when_the_object_was_activated_meanwhile(world: World):
+    await listening(world, "a")
+    await world.server.tell(world.server.metadata("a"))
+    await world.server.tell(world.server.metadata("a"))  # Has to wait for 50 ms.
+    world.sources.below_floor("a", False)
+    await world.advance(1)
+    assert world.server.reads("a") == 2
+
+
+async def test_who_leaves_takes_his_floor_with_him(world: World):
+    await listening(world, "a")
+    world.want("y", "a", scaler=world.telling)
+    await world.read()
+    world.sources.forget("a")
+    reads = world.server.reads("a")
+    await world.server.tell(world.server.metadata("a"))
+    await world.advance(1)
+    assert world.server.reads("a") == reads
+
+
 async def test_work_that_comes_while_an_object_is_scaled_to_zero_wakes_it(world: World):
     # A read says 0, the executor writes 0 replicas, meanwhile a message comes: the change arrives before below_floor.
     await listening(world, "a", below=False, interval=300)
@@ -184,6 +216,14 @@ async def test_evictions_turn_a_trigger_to_polling_for_a_while_and_are_said_once
     await world.server.tell(world.server.metadata("a"))
     await world.clock.settle()
     assert world.results.values("a")[-1] == 6
+
+
+async def test_finding_nothing_new_after_a_change_of_anything_is_no_eviction(world: World):
+    await listening(world, "a", interval=300)
+    for _ in range(15):
+        await world.server.tell(Change())
+        await world.advance(0.1)
+    assert world.server.reads("a") == 16
 
 
 async def test_wake_ups_with_news_are_no_evictions(world: World):
