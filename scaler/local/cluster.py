@@ -26,7 +26,8 @@ __all__ = ["Cluster"]
 HOST = "127.0.0.1"
 FRONT_PROXY_NAME = "front-proxy-client"
 _NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
-_DRAIN = 0.5  # real seconds that open requests get when the listener closes
+_LONGEST_LINE = 65_536  # bytes of a request line or header: selectors can be long
+_DRAIN = 0.1  # real seconds that open requests get when the listener closes
 
 
 class Cluster:
@@ -108,7 +109,14 @@ class Cluster:
 
     async def _listen(self, port: int) -> None:
         loop = asyncio.get_running_loop()
-        self._connections = web.Server(self._server.handle, access_log=None)
+        # A client that goes away ends its request: else watches and followed logs would wait for it for ever.
+        self._connections = web.Server(
+            self._server.handle,
+            handler_cancellation=True,
+            access_log=None,
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
+        )
         self._listener = await loop.create_server(self._connections, HOST, port, ssl=self._tls, backlog=1024)
         self._server.port = self._listener.sockets[0].getsockname()[1]
 

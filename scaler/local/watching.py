@@ -111,7 +111,8 @@ async def _run(
     seconds = float(number(query, "timeoutSeconds") or _LONGEST)
     with suppress(TimeoutError):
         async with clock.deadline(seconds):
-            while not cursor.over:
+            while True:
+                over = cursor.over  # asked first: what came before the end is still told
                 try:
                     changes = cursor.take()
                 except ApiError as failure:
@@ -120,6 +121,8 @@ async def _run(
                 data = b"".join(_lines(changes, select, line))
                 if data:
                     await response.write(data)
+                if over:
+                    break
                 await _wait(response, clock, store, cursor, blank if bookmarks else None)
     if bookmarks:
         await response.write(_bookmark(blank, store.version))
