@@ -39,11 +39,15 @@ class Alarm:
                 sleeper = asyncio.create_task(self._clock.sleep_until(until))
                 sleeper.add_done_callback(lambda _: self._wake(waiter))
             await waiter
-        finally:
-            self._waiter, self._rung, self._until = None, False, math.inf
-            if sleeper is not None and not sleeper.done():
+        except asyncio.CancelledError:
+            if sleeper is not None:
                 sleeper.cancel()
-                await asyncio.wait([sleeper])
+                await asyncio.wait([sleeper])  # Leaves no task behind.
+            raise
+        finally:
+            self._waiter, self._until = None, math.inf
+        if sleeper is not None:
+            sleeper.cancel()  # Ends by itself in the loop's next turn; what rang should not wait for that.
 
     @staticmethod
     def _wake(waiter: asyncio.Future[None]) -> None:
