@@ -36,16 +36,3 @@ def pytest_itemcollected(item):
     found = parameters.params.get("case") if parameters else None
     if isinstance(found, runner.Case):
         item.user_properties.append(runner.tag(found))
-
-
-def pytest_terminal_summary(terminalreporter):
-    tally = runner.Tally()
-    for reports in list(terminalreporter.stats.values()):
-        for report in reports:
-            if isinstance(report, pytest.TestReport):
-                tally.add(report)
-    lines = list(tally.lines())
-    if lines:
-        terminalreporter.section("conformance: passed / deviated (per rule) / pending / failed")
-        for line in lines:
-            terminalreporter.write_line(line)

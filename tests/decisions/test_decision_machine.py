@@ -68,7 +68,10 @@ class Life(RuleBasedStateMachine):
 
     @rule(seconds=st.sampled_from([0.5, 5, 100]))
     def the_clock_is_set_back(self, seconds):
+        """No time passes: what was seen is as long ago as before."""
         self.now -= timedelta(seconds=seconds)
+        if self.seen_work_at is not None:
+            self.seen_work_at -= timedelta(seconds=seconds)
 
     # Ourselves, and stories that random steps would seldom tell.
 
