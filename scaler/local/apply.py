@@ -11,6 +11,7 @@ from scaler.local.errors import ApiError
 from scaler.local.fields import (
     MISSING,
     FieldPath,
+    is_key,
     key_step,
     parse_tree,
     paths_of,
@@ -53,12 +54,22 @@ def apply(
     others = [_without(entry, taken) for entry in others]
     owned_elsewhere = {path for entry in others for path in parse_tree(entry["fieldsV1"])}
     before = {path for entry in mine for path in parse_tree(entry["fieldsV1"])}
-    for path in sorted(before - wanted - owned_elsewhere, key=len, reverse=True):
-        remove(result, path)
+    _remove(result, before - wanted - owned_elsewhere, owned_elsewhere)
     kept = [entry for entry in others if entry["fieldsV1"]]
     kept.append(_entry(manager, "Apply", config["apiVersion"], "", now, wanted))
     result["metadata"]["managedFields"] = kept
     return result
+
+
+def _remove(obj: Object, gone: set[FieldPath], kept: set[FieldPath]) -> None:
+    """Take away what nobody owns any longer; an element of a keyed list goes whole, or keeps its keys."""
+    elements = {path[:-1] for path in gone if path[-1] == "."}
+    dead = {element for element in elements if not any(path[: len(element)] == element for path in kept)}
+    for path in sorted(gone):
+        if path[-1] != "." and not is_key(path) and not any(path[: len(each)] == each for each in dead):
+            remove(obj, path)
+    for element in sorted(dead):
+        remove(obj, (*element, "."))
 
 
 def same_owners(one: Object, other: Object) -> bool:

@@ -11,7 +11,18 @@ import msgspec
 
 from scaler.local.shapes import Shape
 
-__all__ = ["MISSING", "FieldPath", "parse_tree", "paths_of", "remove", "show", "to_tree", "value_at"]
+__all__ = [
+    "MISSING",
+    "FieldPath",
+    "is_key",
+    "key_step",
+    "parse_tree",
+    "paths_of",
+    "remove",
+    "show",
+    "to_tree",
+    "value_at",
+]
 
 FieldPath = tuple[str, ...]
 
@@ -124,6 +135,11 @@ def remove(obj: Any, path: FieldPath) -> None:
                 obj.remove(found)
             elif rest:
                 remove(found, rest)
+
+
+def is_key(path: FieldPath) -> bool:
+    """Whether a path is one of the keys by which its element is found."""
+    return len(path) > 1 and path[-2][:2] == "k:" and path[-1][2:] in msgspec.json.decode(path[-2][2:])
 
 
 def _has_key(item: Any, wanted: dict[str, Any]) -> bool:

@@ -179,6 +179,14 @@ def test_what_is_no_longer_applied_goes():
     assert live["spec"] == {"a": 1, "ports": [{"name": "y"}], "tags": ["u"]}
 
 
+def test_an_element_others_own_a_part_of_keeps_its_key():
+    live = applied(None, "one", ports=[{"name": "x", "port": 1}])
+    live = applied(live, "two", ports=[{"name": "x", "note": "n"}])
+    live = applied(live, "one", a=1)
+    assert live["spec"] == {"a": 1, "ports": [{"name": "x", "note": "n"}]}
+    assert applied(live, "two", b=1)["spec"] == {"a": 1, "b": 1}
+
+
 def test_what_another_still_applies_stays():
     live = applied(None, "one", a=1, tags=["t"])
     live = applied(live, "two", a=1, b=2, tags=["t"])
