@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
-from scalers._lib.metadata import AUTH, ENV, METADATA, Key, Role, Seconds, check, declared_keys, key
+from scalers._lib.metadata import AUTH, ENV, METADATA, OBJECT, Key, Role, Seconds, check, declared_keys, key
 from scalers._lib.metadata import Connection as _Connection
 from scalers._lib.metadata import Metadata as _Metadata
 from scalers._lib.parse import Inputs, Parsed, parse
@@ -44,6 +44,7 @@ __all__ = [
     "AUTH",
     "ENV",
     "METADATA",
+    "OBJECT",
     "Batches",
     "Change",
     "Connection",
@@ -156,6 +157,11 @@ class Host(Protocol):
     @property
     def wake_ups(self) -> bool:
         """May clients ask their servers to tell of changes? False is the off switch."""
+        ...
+
+    @property
+    def allow_loopback(self) -> bool:
+        """May a trigger's address be this machine? In a cluster it may not: that would reach our own ports."""
         ...
 
     def now(self) -> datetime:

@@ -3,7 +3,10 @@
 # Not starting them is deliberate: each test starts its own on a free loopback port.
 set -u
 missing=""
-command -v redis-server >/dev/null 2>&1 || missing="$missing redis-server"
+for server in redis-server rabbitmq-server prometheus; do
+    # Debian keeps rabbitmq-server where only root looks.
+    [ -x "/usr/sbin/$server" ] || command -v "$server" >/dev/null 2>&1 || missing="$missing $server"
+done
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null 2>&1; then
     echo "missing servers:$missing (install them to run their tests; with CI=true their tests fail)"

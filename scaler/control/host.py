@@ -13,14 +13,20 @@ __all__ = ["ClockHost"]
 class ClockHost:
     """A Host on the one Clock."""
 
-    def __init__(self, clock: Clock, *, wake_ups: bool = True) -> None:
+    def __init__(self, clock: Clock, *, wake_ups: bool = True, allow_loopback: bool = True) -> None:
         self._clock = clock
         self._wake_ups = wake_ups
+        self._allow_loopback = allow_loopback
 
     @property
     def wake_ups(self) -> bool:
         """See Host."""
         return self._wake_ups
+
+    @property
+    def allow_loopback(self) -> bool:
+        """See Host."""
+        return self._allow_loopback
 
     def now(self) -> datetime:
         """See Host."""

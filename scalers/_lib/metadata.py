@@ -21,6 +21,7 @@ __all__ = [
     "AUTH",
     "ENV",
     "METADATA",
+    "OBJECT",
     "REQUIRED",
     "Connection",
     "Declared",
@@ -35,7 +36,8 @@ __all__ = [
     "key",
 ]
 
-METADATA, ENV, AUTH = "metadata", "env", "auth"
+METADATA, ENV, AUTH, OBJECT = "metadata", "env", "auth", "object"
+"""Where a key's value may come from; OBJECT is what is known of the ScaledObject itself (see parse.Inputs)."""
 Seconds = NewType("Seconds", float)
 _CONVERTERS: dict[Any, Callable[[str], Any]] = {
     str: str,
@@ -66,6 +68,8 @@ class Key:
     choices: tuple[str, ...]
     separator: str
     help: str
+    raw: bool = False
+    formula: bool = False
     type: Any = None
     default: Any = REQUIRED
 
@@ -100,17 +104,29 @@ def key(
     role: Role | None = None,
     choices: tuple[str, ...] = (),
     separator: str = ",",
+    raw: bool = False,
+    formula: bool = False,
     help: str = "",  # noqa: A002 - the word every option library uses
 ) -> Any:
     """Declare a key of a Metadata or Connection class.
 
     `names` are the manifest's names, the first being the documented one (none: the attribute's name in
-    camelCase). Without `default` the key is required. `secret` keeps it out of reprs and problems. Types:
+    camelCase). Without `default` the key is required. `secret` keeps it out of reprs and problems. `raw`
+    keeps white space around a value. `formula`: with `default`, required all the same unless the trigger
+    feeds a formula (scalingModifiers), which has a target of its own. Types:
     str, bool, int, float, Seconds (each perhaps `| None`), `tuple[str, ...]` (a list) and
     `tuple[tuple[str, str], ...]` (name=value pairs).
     """
     spec = Key(
-        names=names, order=order, secret=secret, role=role, choices=choices, separator=separator, help=help
+        names=names,
+        order=order,
+        secret=secret,
+        role=role,
+        choices=choices,
+        separator=separator,
+        help=help,
+        raw=raw,
+        formula=formula,
     )
     if default is REQUIRED:
         return field(metadata={"key": spec})

@@ -5,7 +5,7 @@ reported, not only the first. Offline (`tidegate validate`) some sources cannot 
 supply is assumed.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -13,6 +13,7 @@ from scalers._lib.metadata import (
     AUTH,
     ENV,
     METADATA,
+    OBJECT,
     REQUIRED,
     Declared,
     Key,
@@ -30,12 +31,16 @@ class Inputs:
     """What a trigger's keys are looked up in.
 
     `env` is the environment of the scale target's container, `auth` what a TriggerAuthentication resolved to.
-    Sources listed in `unknown` could not be read (offline validation).
+    `object` says of the ScaledObject its `namespace`, its `name` and the `podIdentity` (provider) of the
+    trigger's authentication, as far as known. `formula`: the trigger feeds a formula. Sources listed in
+    `unknown` could not be read (offline validation).
     """
 
     metadata: Mapping[str, str]
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     auth: Mapping[str, str] = field(default_factory=dict, repr=False)
+    object: Mapping[str, str] = field(default_factory=dict)
+    formula: bool = False
     unknown: frozenset[str] = frozenset()
 
 
@@ -102,7 +107,7 @@ def _build(cls: type[D], inputs: Inputs) -> tuple[D, list[Problem], set[str]]:
                 object.__setattr__(value, attr, spec.convert(found))
             elif _may_come(spec, inputs):
                 assumed.add(attr)
-            elif spec.default is not REQUIRED:
+            elif spec.default is not REQUIRED and (inputs.formula or not spec.formula):
                 object.__setattr__(value, attr, spec.default)
             else:
                 wrong.add(attr)
@@ -115,15 +120,22 @@ def _build(cls: type[D], inputs: Inputs) -> tuple[D, list[Problem], set[str]]:
     return value, problems, assumed
 
 
+_SOURCES: dict[str, Callable[[Inputs], Mapping[str, str]]] = {
+    METADATA: lambda inputs: inputs.metadata,
+    AUTH: lambda inputs: inputs.auth,
+    OBJECT: lambda inputs: inputs.object,
+}
+
+
 def _find(spec: Key, inputs: Inputs) -> str | None:
     for source in spec.order:
         for name in spec.names:
             if source == ENV:
                 found = inputs.env.get(inputs.metadata.get(f"{name}FromEnv", "").strip())
             else:
-                found = (inputs.metadata if source == METADATA else inputs.auth).get(name)
+                found = _SOURCES[source](inputs).get(name)
             if found is not None and found.strip():
-                return found.strip()
+                return found if spec.raw else found.strip()
     return None
 
 
@@ -136,7 +148,12 @@ def _may_come(spec: Key, inputs: Inputs) -> bool:
 
 
 def _mend(spec: Key) -> str:
-    ways = {METADATA: "metadata", ENV: f"{spec.name}FromEnv", AUTH: "a TriggerAuthentication"}
+    ways = {
+        METADATA: "metadata",
+        ENV: f"{spec.name}FromEnv",
+        AUTH: "a TriggerAuthentication",
+        OBJECT: "the object itself",
+    }
     return f"give {' or '.join(spec.names)} in " + " or ".join(ways[source] for source in spec.order)
 
 

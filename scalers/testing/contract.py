@@ -31,6 +31,7 @@ class ContractHost:
 
     def __init__(self, *, wake_ups: bool = True) -> None:
         self.wake_ups = wake_ups
+        self.allow_loopback = True
 
     def now(self) -> datetime:
         """See Host."""

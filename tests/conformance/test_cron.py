@@ -11,6 +11,7 @@ class At:
     """A Host whose clock stands still."""
 
     wake_ups = True
+    allow_loopback = True
 
     def __init__(self, moment):
         self.moment = moment

@@ -17,6 +17,7 @@ class Host:
     """A Host whose clock stands still."""
 
     wake_ups = True
+    allow_loopback = True
 
     def now(self):
         return datetime(2026, 6, 10, 9, tzinfo=UTC)

@@ -16,6 +16,7 @@ class ClockHost:
     """A Host on a clock in the test's hands."""
 
     wake_ups = True
+    allow_loopback = True
 
     def __init__(self, clock):
         self.clock = clock
