@@ -16,7 +16,10 @@ from scaler.control.results import SourceInfo
 
 __all__ = ["ApiRequests", "Listener", "SourceCollector"]
 
-_GAUGES = (
+_Figure = tuple[str, str, Callable[[SourceInfo], int]]
+"""Name, help, and how it is read."""
+
+_GAUGES: tuple[_Figure, ...] = (
     ("triggers", "Triggers that are read from the source.", lambda s: s.triggers),
     ("connected", "1 while the source has a client.", lambda s: int(s.connected)),
     ("listening", "1 while the source tells of changes.", lambda s: int(bool(s.listening))),
@@ -26,12 +29,13 @@ _GAUGES = (
         lambda s: int(s.breaker != "closed"),
     ),
 )
-_COUNTERS = (
-    ("reads", "Queries read.", lambda s: s.counts.reads),
-    ("batches", "Calls of a scaler; a batch of reads is one.", lambda s: s.counts.batches),
-    ("errors", "Reads without a number.", lambda s: s.counts.errors),
-    ("wake_ups", "Reads made because the source told of a change.", lambda s: s.counts.wake_ups),
-    ("skipped_polls", "Polls that failed untried, the breaker being open.", lambda s: s.counts.skipped),
+_COUNTERS: tuple[_Figure, ...] = (
+    ("reads", "Queries read.", lambda s: s.reads),
+    ("batches", "Calls of a scaler; a batch of reads is one.", lambda s: s.batches),
+    ("errors", "Reads without a number.", lambda s: s.errors),
+    ("wake_ups", "Reads made because the source told of a change.", lambda s: s.wake_ups),
+    ("skipped_polls", "Polls that failed untried, the breaker being open.", lambda s: s.skipped),
+    ("dropped_changes", "Changes told by the source that caused no read of their own.", lambda s: s.dropped),
     ("clients", "Clients opened.", lambda s: s.clients),
 )
 
