@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 from scaler.core import authentication, hpa, manifest
+from scaler.core.malformed import raw_triggers
 from scaler.core.model import Trigger
 from scaler.core.problems import kind_of
 from scalers._lib.metadata import AUTH, ENV
@@ -33,7 +34,7 @@ _INVALID = (MetricSpec("invalid", 1),)
 _BEHAVIOR = "spec.advanced.horizontalPodAutoscalerConfig.behavior"
 
 Document = tuple[str, Any]
-"""The file's name, and one document of it."""
+"""The file's name, and one document of it; or a Problem in place of text that is no document."""
 
 
 class TriggerFindings(Protocol):
@@ -72,8 +73,9 @@ class Finding:
     mend: str
 
     def __str__(self) -> str:
-        """`file: kind/name: path: problem; mend`."""
-        text = f"{self.file}: {self.kind}/{self.name}: {self.path}: {self.problem}"
+        """`file: kind/name: path: problem; mend`, without those of the parts that are not known."""
+        known = f"{self.kind}/{self.name}" if self.kind or self.name else ""
+        text = ": ".join(part for part in (self.file, known, self.path, self.problem) if part)
         return f"{text}; {self.mend}" if self.mend else text
 
 
@@ -137,11 +139,15 @@ def render_documents(
 def _flat(documents: Iterable[Document]) -> Iterator[Document]:
     """Without empty documents, and with the items of a List on their own."""
     for file, document in documents:
-        if isinstance(document, Mapping) and document.get("kind") == "List":
-            items = document.get("items")
-            yield from _flat((file, item) for item in (items if isinstance(items, list) else ()))
+        if isinstance(document, Mapping) and _is_list(document):
+            yield from _flat((file, item) for item in document["items"])
         elif document is not None:
             yield file, document
+
+
+def _is_list(document: Mapping[str, Any]) -> bool:
+    """Is it a List, or a kind's own list, with its items?"""
+    return str(document.get("kind")).endswith("List") and isinstance(document.get("items"), list)
 
 
 def _finding(file: str, document: Any, problem: Problem) -> Finding:
@@ -155,7 +161,7 @@ def _finding(file: str, document: Any, problem: Problem) -> Finding:
 
 def _check(document: Any, trigger_check: TriggerCheck, version: str) -> _Found | None:
     """The findings of one document; None for one that is not ours."""
-    problem = _foreign(document)
+    problem = document if isinstance(document, Problem) else _foreign(document)
     if problem is not None:
         return _Found([problem], [])
     if document["kind"] == "ScaledObject":
@@ -200,7 +206,12 @@ def _scaled_object(document: Mapping[str, Any], trigger_check: TriggerCheck, ver
     parsed = manifest.parse(document)
     so = parsed.scaled_object
     if so is None:
-        return _Found(list(parsed.problems), list(parsed.warnings))
+        found = _Found(list(parsed.problems), list(parsed.warnings))
+        for raw in raw_triggers(document):
+            unknown = _unknown(authentication=raw.has_authentication)
+            own = trigger_check(raw.type, raw.metadata, unknown, metric_type=raw.metric_type)
+            _add(found, own, raw.path)
+        return found
     found = _Found(list(manifest.refused(so)), [*parsed.warnings, *manifest.not_yet(so)])
     metrics = []
     for index, trigger in enumerate(so.spec.triggers):
@@ -219,14 +230,23 @@ def _trigger(
     trigger: Trigger, path: str, trigger_check: TriggerCheck, found: _Found
 ) -> tuple[MetricSpec, ...]:
     """The metrics of one trigger; its problems and warnings are added to `found`."""
-    unknown = frozenset({ENV, AUTH} if trigger.authentication_ref is not None else {ENV})
+    unknown = _unknown(authentication=trigger.authentication_ref is not None)
     own = trigger_check(trigger.type, trigger.metadata, unknown, metric_type=trigger.metric_type)
-    found.problems += (problem.under(path) for problem in own.problems)
-    found.warnings += (warning.under(path) for warning in own.warnings)
+    _add(found, own, path)
     if not own.specs and not own.problems:
         words = "its metric is known only with the environment or the credentials"
         found.warnings.append(Problem(path, words, "a rendered HPA shows a placeholder for it"))
     return tuple(own.specs)
+
+
+def _unknown(*, authentication: bool) -> frozenset[str]:
+    """The sources of values that no file shows: a container's environment always may be one."""
+    return frozenset({ENV, AUTH} if authentication else {ENV})
+
+
+def _add(found: _Found, own: TriggerFindings, path: str) -> None:
+    found.problems += (problem.under(path) for problem in own.problems)
+    found.warnings += (warning.under(path) for warning in own.warnings)
 
 
 def _refused_by_api_server(

@@ -8,6 +8,7 @@ import yaml
 from aiohttp import web
 
 from scaler.local.errors import ApiError, bad_request, unsupported_media_type
+from scaler.yaml_text import YamlError, documents
 
 __all__ = ["LIMIT", "decode", "error", "json_bytes", "json_response", "plain", "read_body"]
 
@@ -20,16 +21,6 @@ _BODIES = ("application/json", "application/yaml")
 
 encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
-
-
-class _Loader(yaml.CSafeLoader):
-    """YAML 1.2's idea of a scalar: a date stays text, as Kubernetes reads it."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.CSafeLoader.yaml_implicit_resolvers.items()
-}
 
 
 async def read_body(request: web.BaseRequest) -> bytes:
@@ -54,9 +45,9 @@ def decode(data: bytes, content_type: str, accepted: tuple[str, ...] = _BODIES) 
         raise unsupported_media_type(accepted)
     try:
         if "yaml" in media_type:
-            return yaml.load(data, Loader=_Loader)  # noqa: S506 - a safe loader
+            return next(documents(data), None)
         return _decode(data)
-    except (msgspec.DecodeError, yaml.YAMLError, UnicodeDecodeError, RecursionError) as failure:
+    except (msgspec.DecodeError, YamlError, UnicodeDecodeError, RecursionError) as failure:
         sentence = str(failure).splitlines()[0] if str(failure) else type(failure).__name__
         raise bad_request(f"the body of the request could not be decoded: {sentence}") from failure
 
