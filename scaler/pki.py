@@ -90,8 +90,13 @@ def server_context(pair: KeyPair, *, client_ca: bytes | None = None) -> ssl.SSLC
 
 
 def client_context(ca: bytes, pair: KeyPair | None = None) -> ssl.SSLContext:
-    """TLS that trusts only `ca`, checks the host's name, and shows `pair` when given."""
+    """TLS that trusts only `ca`, checks the host's name, and shows `pair` when given.
+
+    As in Go, whose bundles we read and write, any certificate in `ca` is an anchor, not only a root.
+    """
     context = ssl.create_default_context(cadata=ca.decode())
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT  # Python 3.13's default, which Go does not know.
     if pair is not None:
         _load(context, pair)
     return context
@@ -103,7 +108,7 @@ def _load(context: ssl.SSLContext, pair: KeyPair) -> None:
         path = Path(folder, "pair.pem")
         path.touch(mode=0o600)
         path.write_bytes(pair.certificate + b"\n" + pair.key)
-        context.load_cert_chain(path)
+        context.load_cert_chain(path, password="")  # An encrypted key is an error, not a question at the terminal.
 
 
 def _builder(
