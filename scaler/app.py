@@ -1,17 +1,20 @@
 """The composition root: the only module that builds things and wires them to each other."""
 
+import ipaddress
 import os
 import socket
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from importlib.metadata import version
 from pathlib import Path
 from typing import Self
+from urllib.parse import urlsplit
 
 import structlog
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from metrics_adapter.authn import CONFIG_MAP, FrontProxy
-from metrics_adapter.certificates import self_signed
+from metrics_adapter.certificates import brought, self_signed, serving_name
 from metrics_adapter.register import Registration, register
 from metrics_adapter.server import AdapterServer
 from metrics_adapter.store import Store
@@ -69,6 +72,7 @@ class Tidegate:
         self._source_settings = sources or SourceSettings()
         self._stack = AsyncExitStack()
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
         self.store = Store()
 
     async def __aenter__(self) -> Self:
@@ -124,15 +128,17 @@ class Tidegate:
         )
         self.adapter = adapter
         stack.push_async_callback(adapter.close)
-        await adapter.start(settings.adapter.bind_address, settings.adapter.secure_port)
+        place = settings.adapter.bind_address, settings.adapter.secure_port
+        await _listening(adapter.start(*place), *place)
         self.listener = Listener(self.registry, self.ready)
         stack.push_async_callback(self.listener.close)
-        await self.listener.start(settings.metrics_address, settings.metrics_port)
+        place = settings.metrics_address, settings.metrics_port
+        await _listening(self.listener.start(*place), *place)
+        if settings.register:
+            await self._register(kube, ca, access.server)
+        # Last, so that one who is refused (external metrics are somebody else's) has changed nothing.
         stack.push_async_callback(self.controller.close)
         await self.controller.start()
-        if settings.register:
-            for change in await register(kube, self._registration(ca), force=settings.force):
-                _log.info("registered", change=change)
 
     def _observe(self, requests: ApiRequests) -> Observer:
         extra = self._observer
@@ -146,29 +152,28 @@ class Tidegate:
         return both
 
     def _certificate(self) -> tuple[bytes, KeyPair]:
-        """The CA to verify by, and what to serve with: given files, or made here."""
-        adapter = self._settings.adapter
+        """What to verify by (the caBundle), and what to serve with: given files, or made here."""
+        settings = self._settings
+        adapter = settings.adapter
         if adapter.certificate_file is None or adapter.key_file is None:
-            host, _ = self._advertised(1)
+            host, _ = self._advertised(0)
             return self_signed(adapter.service, adapter.service_namespace, [host, adapter.bind_address])
-        chain = Path(adapter.certificate_file).read_bytes()
-        ca = Path(adapter.ca_file).read_bytes() if adapter.ca_file is not None else chain
-        return ca, KeyPair(chain, Path(adapter.key_file).read_bytes())
+        name = serving_name(adapter.service, adapter.service_namespace) if settings.register else None
+        return brought(Path(adapter.certificate_file), Path(adapter.key_file), name)
 
     def _advertised(self, port: int) -> tuple[str, int]:
-        if self._settings.advertise is None:
-            return self._settings.adapter.bind_address, port
-        host, colon, number = self._settings.advertise.rpartition(":")
-        if not colon or not host or not number.isdigit():
-            raise ValueError(f"--advertise {self._settings.advertise}: write HOST:PORT")
-        return host, int(number)
+        return self._settings.advertise or (self._settings.adapter.bind_address, port)
 
-    def _registration(self, ca: bytes) -> Registration:
+    async def _register(self, kube: Kube, ca: bytes, server: str) -> None:
         host, port = self._advertised(self.adapter.port)
         adapter = self._settings.adapter
-        return Registration(
+        registration = Registration(
             service=adapter.service, namespace=adapter.service_namespace, host=host, port=port, ca=ca
         )
+        if _is_loopback(host) and not _is_loopback(urlsplit(server).hostname or ""):
+            _log.warning("the API server is elsewhere and cannot reach this address", advertised=host)
+        for change in await register(kube, registration, force=self._settings.force):
+            _log.info("registered", change=change)
 
 
 class Embedded:
@@ -209,7 +214,7 @@ class Embedded:
 
     async def __aenter__(self) -> Self:
         async with self._stack as stack:
-            await self.cluster.start(self._port)
+            await _listening(self.cluster.start(self._port), "127.0.0.1", self._port)
             stack.push_async_callback(self.cluster.close)
             if self._wanted:
                 await self._enter_tidegate(stack)
@@ -234,9 +239,7 @@ class Embedded:
         for crd in crds():
             self.api.create("apiextensions.k8s.io", "customresourcedefinitions", "", crd)
         adapter = AdapterSettings(secure_port=0)
-        settings = RunSettings(
-            controller=self._settings, adapter=adapter, metrics_port=0, register=True, advertise=None
-        )
+        settings = RunSettings(controller=self._settings, adapter=adapter, metrics_port=0, register=True)
         access = Access(self.cluster.url, tls=client_context(self.cluster.ca), token=self.cluster.token)
         tidegate = Tidegate(
             settings, self._clock, access=access, sources=self._source_settings, observer=self._observer
@@ -247,14 +250,34 @@ class Embedded:
 
     async def _registered(self) -> None:
         """Wait until the API server has found the metrics API to be available."""
-        async with self._clock.deadline(_AVAILABLE):
-            while not self._available():
-                await self._clock.pause(0.01)
+        try:
+            async with self._clock.deadline(_AVAILABLE):
+                while not self._available():
+                    await self._clock.pause(0.01)
+        except TimeoutError as error:
+            raise TimeoutError(f"the metrics API did not become available within {_AVAILABLE:g} s") from error
 
     def _available(self) -> bool:
         service = self.api.get("apiregistration.k8s.io", "apiservices", "", "v1beta1.external.metrics.k8s.io")
         found = (service.get("status") or {}).get("conditions") or ()
         return any(c["type"] == "Available" and c["status"] == "True" for c in found)
+
+
+async def _listening(listening: Awaitable[None], host: str, port: int) -> None:
+    """Await a listener's start; its OSError says where, in words."""
+    try:
+        await listening
+    except OSError as error:
+        why = os.strerror(error.errno) if error.errno else str(error)
+        mend = "stop what listens there, or choose another port"
+        raise OSError(f"cannot listen on {host}:{port}: {why}; {mend}") from error
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 async def _front_proxy(kube: Kube) -> FrontProxy:

@@ -10,7 +10,6 @@ __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="tidegate",
-    help="Scale Kubernetes workloads on events: from zero to N, and back.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -24,7 +23,25 @@ Files = Annotated[
     ),
 ]
 Output = Annotated[Literal["text", "json"], typer.Option("-o", "--output", help="How to print.")]
-LogLevel = Annotated[str, typer.Option("--log-level", help="debug, info, warning or error.")]
+LogLevel = Annotated[
+    Literal["debug", "info", "warning", "error"],
+    typer.Option("--log-level", help="What is logged on standard error: this and worse."),
+]
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tidegate {version('tidegate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Scale Kubernetes workloads on events: from zero to N, and back."""
 
 
 @app.command()
@@ -61,7 +78,7 @@ def up(
     ] = "process",
     log_level: LogLevel = "warning",
 ) -> None:
-    """An embedded Kubernetes cluster on this machine, with Tidegate running in it."""
+    """An embedded Kubernetes cluster on this machine, with Tidegate in it, until told to stop."""
     from scaler.commands.up import up as command
 
     command(port, hpa_sync, pods, log_level, kubeconfig_out=kubeconfig_out, cluster_only=cluster_only)
@@ -86,7 +103,8 @@ def run(
         int, typer.Option("--metrics-port", min=0, max=65535, help="Port of /metrics, /healthz and /readyz.")
     ] = 8080,
     tls_cert_file: Annotated[
-        Path | None, typer.Option("--tls-cert-file", metavar="C", help="PEM chain to serve with.")
+        Path | None,
+        typer.Option("--tls-cert-file", metavar="C", help="PEM chain to serve with. Else one is made."),
     ] = None,
     tls_private_key_file: Annotated[
         Path | None, typer.Option("--tls-private-key-file", metavar="K", help="Its private key.")
@@ -96,18 +114,22 @@ def run(
     ] = False,
     advertise: Annotated[
         str | None,
-        typer.Option("--advertise", metavar="HOST:PORT", help="Where the API server reaches this process."),
+        typer.Option(
+            "--advertise",
+            metavar="HOST:PORT",
+            help="With --register: where the API server reaches this process. Else the bound address.",
+        ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an APIService of somebody else.")] = False,
     log_level: LogLevel = "info",
 ) -> None:
-    """Controller and metrics adapter against a cluster."""
+    """Controller and metrics adapter against a cluster, until told to stop."""
     from scaler.commands.running import command
 
     command(
         kubeconfig,
         role,
-        tuple(namespace or ()),
+        namespace or [],
         (bind_address, secure_port, metrics_port),
         (tls_cert_file, tls_private_key_file),
         log_level,
@@ -119,7 +141,10 @@ def run(
 
 @app.command()
 def validate(filename: Files, output: Output = "text") -> None:
-    """Check manifests, offline. Exit 0: fine, 1: problems, 2: usage."""
+    """Check ScaledObjects and TriggerAuthentications, offline. Exit 0: fine, 1: problems, 2: usage.
+
+    What only an environment or a TriggerAuthentication could supply is taken as present. Warnings change nothing.
+    """
     from scaler.commands.checking import validate as command
 
     command(filename, output)
@@ -130,7 +155,7 @@ def render(
     filename: Files,
     output: Annotated[Literal["yaml", "json"], typer.Option("-o", "--output", help="How to print.")] = "yaml",
 ) -> None:
-    """Print the HPAs that would be made of ScaledObjects."""
+    """Print the HPAs that would be made of ScaledObjects, offline. Exit 1 when one of them has a problem."""
     from scaler.commands.checking import render as command
 
     command(filename, output, version("tidegate"))
@@ -138,7 +163,7 @@ def render(
 
 @app.command()
 def crds() -> None:
-    """Print the CRDs, for `kubectl apply -f -`."""
+    """Print the CRDs. Install them with: `tidegate crds | kubectl apply -f -`."""
     from scaler.commands.checking import crds as command
 
     command()

@@ -46,13 +46,10 @@ class AdapterSettings:
     """TCP port of the TLS listener; 0 picks a free one."""
 
     certificate_file: str | None = None
-    """PEM chain to serve with; None: a CA and a certificate are made at start and kept in memory."""
+    """PEM chain to serve with, also the APIService's caBundle; None: a CA and a certificate are made at start."""
 
     key_file: str | None = None
     """Its private key, PEM."""
-
-    ca_file: str | None = None
-    """PEM certificates that verify the chain, for the APIService's caBundle; None: the chain itself."""
 
     service: str = "tidegate-metrics"
     """The Service the APIService points at; the certificate is valid for `<service>.<namespace>.svc`."""
@@ -77,8 +74,8 @@ class RunSettings:
     register: bool = False
     """Create or update the Service and the APIService that send the aggregated API here."""
 
-    advertise: str | None = None
-    """HOST:PORT under which the API server reaches the adapter; None: the bound address."""
+    advertise: tuple[str, int] | None = None
+    """Host and port under which the API server reaches the adapter; None: the bound ones."""
 
     force: bool = False
     """Replace an APIService that somebody else registered."""

@@ -40,7 +40,7 @@ def render(files: list[str], output: str, version: str) -> None:
     elif hpas:
         typer.echo(manifests.dump(hpas), nl=False)
     if not report.ok:
-        raise typer.Exit(1)
+        raise typer.Exit(1)  # What could be rendered was: the exit code says that it is not all.
 
 
 def crds() -> None:

@@ -7,28 +7,32 @@ from pathlib import Path
 import msgspec
 import typer
 
-from scaler.clock import SystemClock
-from scaler.commands import process
+from scaler.commands import flags, logs, process
 from scaler.demo import plot as picture
 from scaler.demo.redis import NoRedisError
 from scaler.demo.screen import Screen
-from scaler.demo.story import Told, tell
+from scaler.demo.story import DemoError, Told, tell
 
 __all__ = ["demo"]
 
 
 def demo(*, json: bool, jobs: int, plot: Path | None) -> None:
     """Exit 0 only if every job was processed once and nothing is left running."""
-    process.logs("error")
+    logs.configure("error")
+    if plot is not None:
+        flags.writable(plot, "--plot")
+    clock = flags.clock()
     try:
         if plot is not None:
             picture.require()
         with Screen() as screen:
-            told = process.run(tell(SystemClock.from_env(), jobs, screen))
+            told = process.run(tell(clock, jobs, screen))
         if plot is not None:
             picture.draw(told.samples, told.pushed, plot)
-    except (NoRedisError, picture.PlotError, OSError) as error:
-        raise process.fail(str(error)) from error
+    except process.Stopped as stopped:
+        raise process.fail(f"stopped by {stopped}; nothing is left running", stopped.code) from stopped
+    except (NoRedisError, DemoError, picture.PlotError, OSError) as error:
+        raise process.fail(error) from error
     typer.echo(_sentences(told), err=True)
     if plot is not None:
         typer.echo(f"  drawn in {plot}", err=True)
@@ -41,14 +45,23 @@ def demo(*, json: bool, jobs: int, plot: Path | None) -> None:
 def _sentences(told: Told) -> str:
     summary = told.summary
     how = "woken by Redis" if told.woken else "found by polling, since this Redis tells of no changes"
-    scaled = f"{summary.push_to_scale_ms:.1f} ms" if summary.push_to_scale_ms >= 0 else "never"
-    verdict = "all of it went well" if summary.ok else "SOMETHING WENT WRONG"
+    first = f"{summary.first_write} replica{'' if summary.first_write == 1 else 's'}"
+    never = summary.push_to_scale_ms < 0
+    scaled = "never" if never else f"{summary.push_to_scale_ms:.1f} ms, straight to {first} ({how})"
     return "\n".join(
         [
             "",
             f"  {summary.jobs} jobs pushed, {summary.processed} processed, {summary.processed_twice} twice",
-            f"  first push to first scale write: {scaled}, straight to {summary.first_write} replicas ({how})",
+            f"  first push to first scale write: {scaled}",
             f"  at most {summary.peak_replicas} replicas, {summary.final_replicas} at the end, after {summary.seconds:.1f} s",
-            f"  {verdict}",
+            f"  {_verdict(told)}",
         ]
     )
+
+
+def _verdict(told: Told) -> str:
+    if told.summary.ok:
+        return "all of it went well"
+    if not told.finished:
+        return "NOT FINISHED: the time was up; try fewer --jobs"
+    return "SOMETHING WENT WRONG: the numbers above say what"

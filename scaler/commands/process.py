@@ -1,66 +1,72 @@
-"""What the commands that run for a while have in common: the loop, signals, logs, exits."""
+"""What the commands that run for a while have in common: the loop, signals, exits."""
 
 import asyncio
-import logging
+import os
 import signal
-import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-import structlog
 import typer
 
-__all__ = ["USAGE", "fail", "logs", "run", "stop_signal"]
+__all__ = ["USAGE", "Stopped", "fail", "run"]
 
 USAGE = 2
 """The exit code for a command line that cannot be."""
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-def fail(message: str, code: int = 1) -> typer.Exit:
-    """An exit with a message on standard error."""
-    typer.echo(f"tidegate: {message}", err=True)
+
+class Stopped(Exception):
+    """The command was told to stop, and has cleaned up. `code` is a shell's exit code for the signal."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.code = 128 + number
+
+
+def fail(message: object, code: int = 1) -> typer.Exit:
+    """An exit with a message of one line on standard error. An error without words is called by its name."""
+    words = " ".join(str(message).split()) or type(message).__name__
+    typer.echo(f"tidegate: {words}", err=True)
     return typer.Exit(code)
 
 
-def logs(level: str = "info") -> None:
-    """Structured logs on standard error: for a person at a terminal, else JSON lines."""
-    number = logging.getLevelNamesMapping().get(level.upper())
-    if number is None:
-        raise typer.BadParameter(f"{level}: write debug, info, warning or error", param_hint="--log-level")
-    terminal = sys.stderr.isatty()
-    renderer: Any = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            *([] if terminal else [structlog.processors.format_exc_info]),
-            renderer,
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
-    )
+def run(main: Coroutine[Any, Any, Any]) -> Any:
+    """Run a command's coroutine on uvloop where it is installed (the extra `speed`), else on asyncio's own loop.
+
+    Ctrl-C, SIGTERM or a closed terminal cancels it, and raises Stopped once it has ended. A second such signal
+    ends the process at once, by the signal.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_until_told(main))
 
 
-def run(main: Coroutine[Any, Any, Any], debug: bool = False) -> Any:  # noqa: FBT001, FBT002 - asyncio's own word
-    """Run a command's coroutine on uvloop where it is installed (the extra `speed`), else on asyncio's own loop."""
-    with asyncio.Runner(debug=debug, loop_factory=_loop_factory()) as runner:
-        return runner.run(main)
-
-
-def stop_signal() -> asyncio.Event:
-    """An event that Ctrl-C or SIGTERM sets; a second one ends the process the hard way."""
-    stop = asyncio.Event()
+async def _until_told(main: Coroutine[Any, Any, Any]) -> Any:
     loop = asyncio.get_running_loop()
+    task = loop.create_task(main, name="command")
+    told: list[int] = []
 
-    def ask(number: int) -> None:
-        loop.remove_signal_handler(number)
-        stop.set()
+    def tell(number: int) -> None:
+        if told:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        told.append(number)
+        task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, ask, number)
-    return stop
+    # SIGINT is ignored in what a shell started with `&`, and must work there too; an ignored SIGHUP is nohup's.
+    heard = [n for n in _SIGNALS if n != signal.SIGHUP or signal.getsignal(n) is not signal.SIG_IGN]
+    for number in heard:
+        loop.add_signal_handler(number, tell, number)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not told:
+            raise
+    finally:
+        for number in heard:
+            loop.remove_signal_handler(number)
+    raise Stopped(told[0])
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -1,49 +1,48 @@
 """`tidegate run`: controller and adapter against a cluster, until told to stop."""
 
+import asyncio
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
 
-from metrics_adapter.register import ForeignError
+from metrics_adapter.register import ForeignError, Registration
 from scaler.app import Tidegate
-from scaler.clock import Clock, SystemClock
-from scaler.commands import process
+from scaler.clock import Clock
+from scaler.commands import flags, logs, process
 from scaler.kube.errors import KubeError
 from scaler.settings import AdapterSettings, ControllerSettings, RunSettings
 
 __all__ = ["command"]
 
 _log = structlog.get_logger(__name__)
+_LATER = (
+    "not there yet: it comes with the feed between the two, in a later release; until then run one process "
+    "with --role all (the default)"
+)
 
 
 def command(
     kubeconfig: str | None,
     role: str,
-    namespaces: tuple[str, ...],
+    namespaces: list[str],
     listen: tuple[str, int, int],
     tls: tuple[Path | None, Path | None],
-    log_level: str,
+    log_level: logs.Level,
     *,
     register: bool,
     advertise: str | None,
     force: bool,
 ) -> None:
-    """Check the flags, run until SIGINT or SIGTERM. Exit 2 for flags that cannot be, 1 for what goes wrong."""
-    if role in {"controller", "adapter"}:
-        raise process.fail(
-            f"--role {role} is not there yet: only --role all, both in one process", process.USAGE
-        )
-    if role != "all":
-        raise process.fail(f"--role {role}: the only role is all", process.USAGE)
+    """Run until told to stop (exit 0). Exit 2 for flags that cannot be, 1 for what goes wrong."""
+    _check_role(role)
     certificate, key = tls
     if (certificate is None) != (key is None):
         raise process.fail("--tls-cert-file and --tls-private-key-file go together", process.USAGE)
-    if (advertise or force) and not register:
-        raise process.fail("--advertise and --force only mean something with --register", process.USAGE)
-    process.logs(log_level)
     address, secure_port, metrics_port = listen
+    address = flags.address(address, "--bind-address")
     settings = RunSettings(
-        controller=ControllerSettings(namespaces=namespaces),
+        controller=ControllerSettings(namespaces=flags.namespaces(namespaces)),
         adapter=AdapterSettings(
             bind_address=address,
             secure_port=secure_port,
@@ -52,22 +51,57 @@ def command(
         ),
         metrics_port=metrics_port,
         register=register,
-        advertise=advertise,
+        advertise=_advertised(advertise, address, register=register),
         force=force,
     )
-    try:
-        process.run(_run(settings, SystemClock.from_env(), kubeconfig))
-    except (KubeError, ForeignError, OSError, ValueError) as error:
-        raise process.fail(str(error)) from error
+    clock = flags.clock()
+    logs.configure(log_level)
+    with suppress(process.Stopped):
+        try:
+            process.run(_run(settings, clock, kubeconfig))
+        except (KubeError, ForeignError, OSError, ValueError) as error:
+            raise process.fail(error) from error
 
 
 async def _run(settings: RunSettings, clock: Clock, kubeconfig: str | None) -> None:
-    stop = process.stop_signal()
     async with Tidegate(settings, clock, kubeconfig=kubeconfig) as tidegate:
         _log.info(
             "running",
             metrics_api=f"{settings.adapter.bind_address}:{tidegate.adapter.port}",
             metrics=f"{settings.metrics_address}:{tidegate.listener.port}",
         )
-        await stop.wait()
-        _log.info("stopping")
+        try:
+            await tidegate.wait_ready()
+            _log.info("ready", why="the watches are synced")
+            await asyncio.Event().wait()
+        finally:
+            _log.info("stopping")
+
+
+def _check_role(role: str) -> None:
+    if role in {"controller", "adapter"}:
+        raise flags.refuse("--role", role, _LATER)
+    if role != "all":
+        raise flags.refuse("--role", role, "write all")
+
+
+def _advertised(text: str | None, address: str, *, register: bool) -> tuple[str, int] | None:
+    """HOST and PORT of --advertise; None without it. Refuses what an API server cannot be sent to."""
+    if text is not None and not register:
+        raise process.fail("--advertise says what to register: give --register too", process.USAGE)
+    advertised = None
+    if text is not None:
+        host, _, port = text.rpartition(":")
+        if not host or not (port.isascii() and port.isdigit()):
+            raise flags.refuse("--advertise", text, "write HOST:PORT")
+        advertised = host, int(port)
+    if register:
+        _try(*(advertised or (address, 1)))
+    return advertised
+
+
+def _try(host: str, port: int) -> None:
+    try:
+        Registration(service="-", namespace="-", host=host, port=port, ca=b"")
+    except ValueError as error:
+        raise process.fail(error, process.USAGE) from error

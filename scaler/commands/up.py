@@ -1,7 +1,9 @@
 """`tidegate up`: the embedded cluster, with Tidegate in it unless told otherwise, until told to stop."""
 
+import asyncio
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
@@ -9,9 +11,8 @@ import typer
 import yaml
 
 from scaler.app import Embedded
-from scaler.clock import SystemClock
-from scaler.commands import process
-from scalers._lib.text import parse_seconds
+from scaler.commands import logs, process
+from scaler.commands.flags import clock, duration, writable
 
 __all__ = ["up"]
 
@@ -20,37 +21,35 @@ def up(
     port: int,
     hpa_sync: str,
     pods: Literal["process", "ready", "none"],
-    log_level: str,
+    log_level: logs.Level,
     *,
     kubeconfig_out: Path | None,
     cluster_only: bool,
 ) -> None:
-    """Exit 2 for flags that cannot be, 1 for what goes wrong."""
-    process.logs(log_level)
-    try:
-        sync = parse_seconds(hpa_sync)
-    except ValueError as error:
-        raise process.fail(f"--hpa-sync {hpa_sync}: {error}", process.USAGE) from error
-    if sync <= 0 or hpa_sync.isdigit():
-        raise process.fail(
-            f"--hpa-sync {hpa_sync}: write a duration above 0 with its unit, such as 15s", process.USAGE
-        )
+    """Exit 0 when told to stop, 2 for flags that cannot be, 1 for what goes wrong."""
+    logs.configure(log_level)
+    if kubeconfig_out is not None:
+        writable(kubeconfig_out, "--kubeconfig-out")
     embedded = Embedded(
-        SystemClock.from_env(), port=port, hpa_sync=sync, pods=pods, tidegate=not cluster_only
+        clock(),
+        port=port,
+        hpa_sync=duration(hpa_sync, "--hpa-sync"),
+        pods=pods,
+        tidegate=not cluster_only,
     )
-    try:
-        process.run(_up(embedded, kubeconfig_out))
-    except OSError as error:
-        raise process.fail(str(error)) from error
+    with suppress(process.Stopped):
+        try:
+            process.run(_up(embedded, kubeconfig_out))
+        except OSError as error:
+            raise process.fail(error) from error
 
 
 async def _up(embedded: Embedded, kubeconfig_out: Path | None) -> None:
-    stop = process.stop_signal()
     async with embedded:
         if kubeconfig_out is not None:
             write_private(kubeconfig_out, yaml.safe_dump(embedded.cluster.kubeconfig(), sort_keys=False))
         typer.echo(f"ready {embedded.cluster.url}")
-        await stop.wait()
+        await asyncio.Event().wait()
 
 
 def write_private(path: Path, text: str) -> None:

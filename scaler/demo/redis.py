@@ -13,10 +13,13 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from scaler.clock import Clock
+from scaler.local.process import with_us
 
 __all__ = ["DemoRedis", "NoRedisError", "demo_redis"]
 
 _START = 10.0
+_LAST_WORDS = 2.0
+_TRIES = 3
 
 
 class NoRedisError(Exception):
@@ -32,30 +35,45 @@ class DemoRedis:
 
 
 @asynccontextmanager
-async def demo_redis(clock: Clock, program: str | None = None) -> AsyncIterator[DemoRedis]:
-    """A Redis for as long as the block lasts. `program` names redis-server; None: look for it. Raises NoRedisError."""
-    found = shutil.which(program or "redis-server")
-    if found is None:
+async def demo_redis(clock: Clock) -> AsyncIterator[DemoRedis]:
+    """A Redis for as long as the block lasts. Raises NoRedisError, and OSError when redis-server cannot be run."""
+    program = shutil.which("redis-server")
+    if program is None:
         with _fake() as port:
             yield DemoRedis(f"127.0.0.1:{port}", real=False)
         return
     with tempfile.TemporaryDirectory(prefix="tidegate-demo-") as folder:
+        process, port = await _started(clock, program, folder)
+        try:
+            yield DemoRedis(f"127.0.0.1:{port}", real=True)
+        finally:
+            await _end(clock, process)
+
+
+async def _started(clock: Clock, program: str, folder: str) -> tuple[asyncio.subprocess.Process, int]:
+    """A running redis-server. Its port was free a moment ago: where somebody else was faster, another is tried."""
+    for _ in range(_TRIES):
         port = _free_port()
         process = await asyncio.create_subprocess_exec(
-            found, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no", "--dir", folder,
+            *with_us(), program, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no",
+            "--dir", folder,
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
         )  # fmt: skip
         try:
-            await _answers(clock, port, process)
-            yield DemoRedis(f"127.0.0.1:{port}", real=True)
-        finally:
-            if process.returncode is None:
-                process.terminate()
-            await process.wait()
+            if await _answers(clock, port, process):
+                return process, port
+        except BaseException:
+            await _end(clock, process)
+            raise
+    raise NoRedisError(
+        f"{program} ends at once with exit code {process.returncode}; run it by hand to see why, or take it out "
+        "of PATH to have the demo use fakeredis"
+    )
 
 
-async def _answers(clock: Clock, port: int, process: asyncio.subprocess.Process) -> None:
-    client = Redis(host="127.0.0.1", port=port, socket_connect_timeout=1)
+async def _answers(clock: Clock, port: int, process: asyncio.subprocess.Process) -> bool:
+    """Wait for its first answer; False when it ended instead."""
+    client = Redis(host="127.0.0.1", port=port, socket_connect_timeout=1, socket_timeout=1)
     try:
         async with clock.deadline(_START):
             while process.returncode is None:
@@ -64,14 +82,24 @@ async def _answers(clock: Clock, port: int, process: asyncio.subprocess.Process)
                 except (RedisError, OSError):
                     await clock.pause(0.02)
                 else:
-                    return
+                    return True
     except TimeoutError as error:
         raise NoRedisError(f"redis-server did not answer on port {port} within {_START:g} s") from error
     finally:
         await client.aclose()
-    raise NoRedisError(
-        f"redis-server ended at once with exit code {process.returncode}; run it by hand to see why"
-    )
+    return False
+
+
+async def _end(clock: Clock, process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with clock.deadline(_LAST_WORDS):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
 
 
 class _fake:  # noqa: N801 - used like a function

@@ -16,26 +16,27 @@ _BAR = 30
 
 
 class Screen:
-    """A table that is drawn again with every sample; where standard error is no terminal, a line a change."""
+    """A table that is drawn again with every sample; where standard error is no (clever) terminal, a line a change."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)
+        self._drawn = self._console.is_terminal and not self._console.is_dumb_terminal
         self._live = Live(console=self._console, refresh_per_second=8, transient=False)
         self._notes: list[str] = []
         self._last: tuple[object, ...] = ()
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal:
+        if self._drawn:
             self._live.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._console.is_terminal:
+        if self._drawn:
             self._live.stop()
 
     def note(self, text: str) -> None:
         """Something happened that a person would want to know."""
-        if self._console.is_terminal:
+        if self._drawn:
             self._notes = [*self._notes[-5:], text]
         else:
             self._console.print(text, highlight=False, soft_wrap=True)
@@ -43,7 +44,7 @@ class Screen:
     def show(self, samples: Sequence[Sample], jobs: int, began: float) -> None:
         """Draw the newest sample."""
         sample = samples[-1]
-        if self._console.is_terminal:
+        if self._drawn:
             peak = max(1, *(s.desired for s in samples))
             notes = [Text(f"  {note}", style="dim") for note in self._notes]
             self._live.update(Group(_table(sample, jobs, peak, sample.at - began), *notes))

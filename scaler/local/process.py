@@ -48,7 +48,7 @@ class Process:
         os.set_blocking(reading, False)
         try:
             child = subprocess.Popen(  # noqa: S603 - running commands is what it is for
-                [*_with_us(), absolute, *argv[1:]],
+                [*with_us(), absolute, *argv[1:]],
                 stdin=subprocess.DEVNULL,
                 stdout=writing,
                 stderr=writing,
@@ -129,7 +129,7 @@ class Process:
 
 
 @cache
-def _with_us() -> tuple[str, ...]:
+def with_us() -> tuple[str, ...]:
     """The words before a command that tie its life to ours; () where no `setpriv` knows how."""
     program = shutil.which("setpriv")
     if program is None:
