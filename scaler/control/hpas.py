@@ -9,12 +9,13 @@ from typing import Any
 
 import structlog
 
+from scaler.control.versions import later
 from scaler.core import hpa
 from scaler.kube.client import Kube, Object
-from scaler.kube.errors import AlreadyExists, NotFound
-from scaler.kube.resources import HPAS
+from scaler.kube.errors import AlreadyExists, Conflict, NotFound
+from scaler.kube.resources import HPAS, SCALED_OBJECTS
 
-__all__ = ["Hpas", "trim_hpa"]
+__all__ = ["Hpas", "controller_of", "trim_hpa"]
 
 _log = structlog.get_logger(__name__)
 _KEPT = (
@@ -27,6 +28,7 @@ _KEPT = (
     "annotations",
     "ownerReferences",
 )
+_ATTEMPTS = 3
 
 
 def trim_hpa(obj: Mapping[str, Any]) -> Object:
@@ -37,85 +39,112 @@ def trim_hpa(obj: Mapping[str, Any]) -> Object:
     return {"metadata": meta, "spec": obj.get("spec") or {}, "status": {"conditions": scaling}}
 
 
+def controller_of(obj: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The ownerReference of the ScaledObject that has this HPA; {} when none has."""
+    owners = obj["metadata"].get("ownerReferences") or ()
+    return next((o for o in owners if o.get("controller") and o.get("kind") == SCALED_OBJECTS.kind), {})
+
+
 class Hpas:
     """See the module. Raises KubeError; writes nothing when nothing differs."""
 
     def __init__(self, kube: Kube) -> None:
         self._kube = kube
-        self._written: dict[str, Object] = {}
-        """What our own writes returned, by uid of the HPA, until the watch shows it or something newer."""
+        self._written: dict[tuple[str, str], Object] = {}
+        """What our own writes returned, until the watch shows it or something newer."""
 
     async def ensure(self, wanted: Object, live: Object | None) -> bool:
-        """Make the HPA so. True when it was made anew."""
-        live = self._newest(live)
-        if live is None:
+        """Make the HPA so, whatever happens to it meanwhile. True when it was made anew."""
+        live = self._newest(_key(wanted), live)
+        for attempt in range(1, _ATTEMPTS + 1):
             try:
-                created = await self._kube.create(HPAS, wanted)
-            except AlreadyExists:
-                meta = wanted["metadata"]
-                live = await self._kube.get(HPAS, meta["name"], meta["namespace"])
-                _log.info("adopting an HPA that exists already", hpa=f"{meta['namespace']}/{meta['name']}")
-            else:
-                self._remember(created)
-                return True
+                return await self._ensure(wanted, live)
+            except (AlreadyExists, Conflict, NotFound):
+                if attempt == _ATTEMPTS:
+                    raise
+                self._written.pop(_key(wanted), None)
+                live = await self._read(wanted)
+        raise AssertionError  # not reached
+
+    async def remove(self, namespace: str, name: str, live: Object | None, *, owner: str) -> None:
+        """Delete an HPA if it belongs to the object of uid `owner`; one that is gone already is fine."""
+        live = self._newest((namespace, name), live)
+        if live is None or controller_of(live).get("uid") != owner:
+            return
+        try:
+            await self._kube.delete(HPAS, name, namespace, uid=live["metadata"]["uid"])
+        except (NotFound, Conflict):
+            _log.debug("HPA gone already", hpa=f"{namespace}/{name}")
+        else:
+            _log.info("deleted HPA", hpa=f"{namespace}/{name}")
+        self._written.pop((namespace, name), None)
+
+    def seen(self, live: Object | None, gone: Object | None) -> bool:
+        """The watch showed an HPA, or that one is gone. True when it is only what we wrote ourselves."""
+        shown = live or gone
+        written = self._written.get(_key(shown)) if shown is not None else None
+        if shown is None or written is None:
+            return False
+        if live is None:
+            outdated = shown["metadata"]["uid"] == written["metadata"]["uid"]
+        else:
+            outdated = not later(_version(written), _version(live))
+        if outdated:
+            del self._written[_key(shown)]
+        return live is not None and _version(written) == _version(live)
+
+    def relisted(self) -> None:
+        """The watch has shown all there are: what it does not show is gone, whatever we once wrote."""
+        self._written.clear()
+
+    async def _ensure(self, wanted: Object, live: Object | None) -> bool:
+        if live is None:
+            self._remember(await self._kube.create(HPAS, wanted))
+            _log.info("made HPA", hpa="/".join(_key(wanted)))
+            return True
         paths = hpa.difference(live, wanted)
         if paths:
-            _log.info(
-                "updating HPA",
-                hpa=f"{live['metadata']['namespace']}/{live['metadata']['name']}",
-                fields=paths,
-            )
-            self._remember(await self._kube.replace(HPAS, _merged(live, wanted)))
+            self._remember(await self._kube.replace(HPAS, _over(live, wanted)))
+            _log.info("updated HPA", hpa="/".join(_key(live)), fields=paths)
         return False
 
-    async def remove(self, name: str, namespace: str, owner: str) -> None:
-        """Delete an HPA if it belongs to the object of uid `owner`; one that is gone already is fine."""
+    async def _read(self, wanted: Object) -> Object | None:
+        meta = wanted["metadata"]
         try:
-            live = await self._kube.get(HPAS, name, namespace)
-            references = live["metadata"].get("ownerReferences") or ()
-            if any(reference.get("uid") == owner for reference in references):
-                await self._kube.delete(HPAS, name, namespace, uid=live["metadata"]["uid"])
+            return await self._kube.get(HPAS, meta["name"], meta["namespace"])
         except NotFound:
-            _log.debug("HPA gone already", hpa=f"{namespace}/{name}")
-
-    def seen(self, live: Object | None, gone: Object | None) -> None:
-        """The watch showed an HPA, or that one is gone."""
-        if live is not None:
-            written = self._written.get(live["metadata"]["uid"])
-            if written is not None and self._newest(live) is live:
-                del self._written[live["metadata"]["uid"]]
-        elif gone is not None:
-            self._written.pop(gone["metadata"]["uid"], None)
+            return None
 
     def _remember(self, obj: Object) -> None:
-        self._written[obj["metadata"]["uid"]] = trim_hpa(obj)
+        self._written[_key(obj)] = trim_hpa(obj)
 
-    def _newest(self, live: Object | None) -> Object | None:
-        if live is None:
-            return None
-        written = self._written.get(live["metadata"]["uid"])
-        if written is None or _version(live) >= _version(written):
-            return live
-        return written
+    def _newest(self, key: tuple[str, str], live: Object | None) -> Object | None:
+        written = self._written.get(key)
+        if live is None or written is None:
+            return live or written
+        return written if later(_version(written), _version(live)) else live
 
 
-def _merged(live: Object, wanted: Object) -> Object:
-    """Our spec, labels, annotations and owner over what is there; what others added to the metadata stays."""
+def _over(live: Object, wanted: Object) -> Object:
+    """Our HPA in place of what is there.
+
+    Labels and annotations too, as in KEDA (facts 2.5): those that the object had once vanish. Other owners stay, but there is
+    one controller.
+    """
     mine, theirs = wanted["metadata"], live["metadata"]
-    owners = [o for o in theirs.get("ownerReferences") or () if not o.get("controller")]
     own = mine["ownerReferences"]
-    metadata = {
-        "name": theirs["name"],
-        "namespace": theirs["namespace"],
-        "uid": theirs["uid"],
-        "resourceVersion": theirs["resourceVersion"],
-        "labels": {**(theirs.get("labels") or {}), **(mine.get("labels") or {})},
-        "annotations": {**(theirs.get("annotations") or {}), **(mine.get("annotations") or {})},
-        "ownerReferences": [*own, *(o for o in owners if o.get("uid") != own[0].get("uid"))],
-    }
-    return {**wanted, "metadata": metadata}
+    others = [
+        owner
+        for owner in theirs.get("ownerReferences") or ()
+        if not owner.get("controller") and owner.get("uid") != own[0].get("uid")
+    ]
+    identity = {name: theirs[name] for name in ("name", "namespace", "uid", "resourceVersion")}
+    return {**wanted, "metadata": {**mine, **identity, "ownerReferences": [*own, *others]}}
 
 
-def _version(obj: Object) -> int:
-    version = obj["metadata"]["resourceVersion"]
-    return int(version) if version.isdigit() else 0
+def _key(obj: Object) -> tuple[str, str]:
+    return obj["metadata"]["namespace"], obj["metadata"]["name"]
+
+
+def _version(obj: Object) -> str:
+    return str(obj["metadata"]["resourceVersion"])

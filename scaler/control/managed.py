@@ -4,13 +4,13 @@ All of it can be read again: the object and its status, the target, the sources.
 restart loses nothing but the latest readings.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from scaler.control.results import Result
-from scaler.control.targets import Target, TargetKey
+from scaler.control.targets import TargetKey
 from scaler.control.triggers import Built
 from scaler.core import decision, desired, status
 from scaler.core.decision import Decision, Outcome, Policy, Times
@@ -20,6 +20,8 @@ from scalers._lib import quantity
 from scalers.sdk import ScalerError
 
 __all__ = ["Managed"]
+
+_UNREAD = "NotReadYet"
 
 
 @dataclass(slots=True, eq=False)
@@ -32,9 +34,16 @@ class Managed:
     results: dict[int, Result] = field(default_factory=dict)
     """The latest result of each trigger, by its index."""
     target: TargetKey | None = None
+    original_replicas: int | None = None
+    """The target's replicas when it was seen first (status.originalReplicaCount)."""
     hpa_name: str = ""
+    """The HPA that was made last; after a rename the one to be removed."""
     in_charge: bool = False
     """The checks passed and the HPA stands: decisions are acted on."""
+    waiting: bool = False
+    """All that is missing is a trigger that was read with success: each result is a reason to reconcile."""
+    started: bool = False
+    """It was in charge once, and KEDAScalersStarted was said."""
     conditions: dict[str, Condition] = field(default_factory=dict)
     active: bool | None = None
     """The last verdict; None before the first."""
@@ -51,7 +60,6 @@ class Managed:
     """The readings were seen twice alike: an activation may be written."""
     _policy: Policy | None = None
     _targets: dict[str, int] = field(default_factory=dict)
-    original_replicas: int | None = None
 
     @classmethod
     def of(cls, so: ScaledObject) -> "Managed":
@@ -91,12 +99,6 @@ class Managed:
             "resourceVersion": self.so.resource_version,
         }
 
-    def labelled(self, metadata: Mapping[str, Any]) -> None:
-        """Our own write changed the object's labels."""
-        self.so = replace(
-            self.so, labels=metadata.get("labels") or {}, resource_version=metadata["resourceVersion"]
-        )
-
     def take(self, triggers: tuple[Built, ...]) -> None:
         """Triggers were built anew; results stay with those whose question is the same."""
         for index in list(self.results):
@@ -111,18 +113,10 @@ class Managed:
             for spec, name in zip(built.specs, built.names, strict=True)
         }
 
-    def observe_target(self, target: Target | None) -> None:
-        """The target was seen; the first time, its replicas are remembered (status.originalReplicaCount)."""
-        if self.original_replicas is None and target is not None:
-            self.original_replicas = target.replicas
-
     def policy(self) -> Policy:
         """The object's own numbers, as `decide` takes them."""
         if self._policy is None:
-            so, config = self.so, self.so.hpa_config
-            written = (
-                config.behavior.written() if config is not None and config.behavior is not None else None
-            )
+            so = self.so
             self._policy = Policy(
                 minimum=so.minimum,
                 maximum=so.maximum,
@@ -130,7 +124,7 @@ class Managed:
                 cooldown=float(so.cooldown_period),
                 initial_cooldown=float(so.initial_cooldown_period),
                 activation=self.activation,
-                scale_up=desired.scale_up(written),
+                scale_up=desired.scale_up(so.behavior),
             )
         return self._policy
 
@@ -153,6 +147,10 @@ class Managed:
     def outcomes(self) -> tuple[Outcome, ...]:
         """The latest outcome of every external metric, in the order of the triggers."""
         return tuple(outcome for built in self.triggers for outcome in self._of(built))
+
+    def tried(self) -> tuple[Outcome, ...]:
+        """The outcomes of the triggers that were tried: one that was not yet is no fault to tell of."""
+        return tuple(outcome for outcome in self.outcomes() if outcome.reason != _UNREAD)
 
     def status(self) -> dict[str, Any]:
         """The keys of the status that follow from the manifest and the target (facts 1.4)."""
@@ -194,7 +192,7 @@ class Managed:
             if error is not None:
                 yield replace(outcome, reason=error.reason, message=str(error))
             elif result is None:
-                yield replace(outcome, reason="NotReadYet", message="not read yet")
+                yield replace(outcome, reason=_UNREAD, message="not read yet")
             elif (
                 reading := next((r for r in result.readings if r.metric in {None, spec.name}), None)
             ) is None:

@@ -15,6 +15,7 @@ from scalers._lib.problem import Problem
 __all__ = ["KEDA_FINALIZER", "Observed", "Observer"]
 
 KEDA_FINALIZER = "finalizer.keda.sh"
+_ACTING = ("autoscaling.keda.sh/", "tidegate.dev/")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,17 +40,23 @@ class Observed:
         """(namespace, name)."""
         return self.namespace, self.name
 
+    def same_text(self, other: "Observed") -> bool:
+        """Would both be parsed to the same?"""
+        mine = (self.uid, self.generation, self.labels, self.annotations)
+        return mine == (other.uid, other.generation, other.labels, other.annotations)
+
     def same_wish(self, other: "Observed") -> bool:
-        """Does the user ask for the same (spec, labels, annotations, deletion), whatever the status says?"""
-        mine = (self.uid, self.generation, self.labels, self.annotations, self.deleted, self.finalizers)
-        return mine == (
-            other.uid,
-            other.generation,
-            other.labels,
-            other.annotations,
-            other.deleted,
-            other.finalizers,
-        )
+        """Is there nothing to reconcile between the two?
+
+        As in KEDA (facts 2.1), labels and annotations that mean nothing to us reach the HPA with the next reconcile only.
+        """
+        mine = (self.uid, self.generation, self.acting, self.deleted, self.finalizers)
+        return mine == (other.uid, other.generation, other.acting, other.deleted, other.finalizers)
+
+    @property
+    def acting(self) -> dict[str, str]:
+        """The annotations that change what is done."""
+        return {name: word for name, word in self.annotations.items() if name.startswith(_ACTING)}
 
 
 class Observer:
@@ -76,10 +83,16 @@ class Observer:
             problems=(),
         )
         last = self._last.get(seen.uid)
-        if last is not None and last.same_wish(seen):
+        if last is not None and last.same_text(seen):
             so = last.so
             if so is not None:
-                so = replace(so, status=seen.status, resource_version=seen.resource_version)
+                so = replace(
+                    so,
+                    status=seen.status,
+                    resource_version=seen.resource_version,
+                    deleted=seen.deleted,
+                    finalizers=seen.finalizers,
+                )
             seen = replace(seen, so=so, problems=last.problems)
         else:
             parsed = manifest.parse(obj)

@@ -3,46 +3,71 @@
 Level-triggered: it looks at what is, does what is missing, and writes nothing when nothing is.
 
 An object is *in charge* once all of it stands; before that, and after a check has failed, nothing of its target is written.
-A trigger that its scaler connects to while KEDA would build it (`connects_first`) is read before the HPA is made.
+A trigger that its scaler connects to while KEDA would build it (`connects_first`) must have been read before the HPA is made,
+unless another trigger of the object is good already.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
-
-import structlog
+from typing import Literal
 
 from scaler.clock import Clock
 from scaler.control.environment import environment
 from scaler.control.feed import Feed
-from scaler.control.hpas import Hpas
+from scaler.control.hpas import Hpas, controller_of
 from scaler.control.managed import Managed
 from scaler.control.observed import KEDA_FINALIZER, Observed
+from scaler.control.roster import Roster
 from scaler.control.sources import Sources
-from scaler.control.targets import TargetError, TargetKey, Targets
+from scaler.control.targets import TargetError, Targets
 from scaler.control.triggers import Built, Scalers, build
 from scaler.core import hpa, rules
 from scaler.core.model import ScaledObject
 from scaler.core.steps import Step
 from scaler.kube.client import Kube, Object
-from scaler.kube.errors import Conflict, KubeError, NotFound, UnknownKind
+from scaler.kube.errors import (
+    Conflict,
+    KubeError,
+    NotFound,
+    ServerError,
+    TooManyRequests,
+    UnknownKind,
+    Unreachable,
+)
 from scaler.kube.resources import SCALED_OBJECTS
 
 __all__ = ["CheckFailed", "Reconciler"]
 
-_log = structlog.get_logger(__name__)
+_FLEETING = (Conflict, ServerError, TooManyRequests, Unreachable)
 
 
 class CheckFailed(Exception):
-    """The object cannot be in charge now. `events` are (reason, note) of warnings; `again`: time may cure it."""
+    """The object cannot be in charge now.
+
+    `events` are (reason, note) of warnings. `again`: it is to be tried again by itself. `fleeting`: the API server's moment
+    of weakness, of which nothing need be said if it passes soon.
+    """
 
     def __init__(
-        self, step: Step, message: str, *, events: Sequence[tuple[str, str]] = (), again: bool = False
+        self,
+        step: Step,
+        message: str,
+        *,
+        events: Sequence[tuple[str, str]] = (),
+        again: bool = False,
+        fleeting: bool = False,
     ) -> None:
         super().__init__(message)
         self.step = step
         self.events = tuple(events)
         self.again = again
+        self.fleeting = fleeting
+
+    @classmethod
+    def because(cls, step: Step, error: KubeError) -> "CheckFailed":
+        """The API server said no, or nothing."""
+        told = ("ScaledObjectCheckFailed", f"{step}: {error}")
+        return cls(step, str(error), events=[told], again=True, fleeting=isinstance(error, _FLEETING))
 
     @property
     def text(self) -> str:
@@ -57,6 +82,7 @@ class Reconciler:
     clock: Clock
     kube: Kube
     scalers: Scalers
+    roster: Roster
     targets: Targets
     sources: Sources
     feed: Feed
@@ -64,33 +90,32 @@ class Reconciler:
     live_hpa: Callable[[str, str], Object | None]
     namespace_annotations: Callable[[str], Mapping[str, str]]
     activation: Literal["floor", "desired"]
-    version: str
-    on_target: Callable[[Managed, TargetKey | None], None] = field(repr=False)
+    version: str = field(repr=False)
 
     async def reconcile(self, managed: Managed) -> bool:
         """Bring one object in charge. True when it is; False while its triggers are read for the first time.
 
-        Raises CheckFailed with KEDA's step; the object is not in charge then.
+        Raises CheckFailed with KEDA's step.
         """
         so = managed.so
-        try:
-            self._check(so, (Step.LABEL,))
-            self._not_yet(so)
-            await self._label(managed)
-            self._targeting(managed, await self._target(so))
-            self._check(so, (Step.BOUNDS, Step.TRIGGERS, Step.HPA, Step.ANNOTATIONS))
-            self._triggers(managed)
-            if not self._tried(managed):
-                return False
-            await self._hpa(managed)
-        except CheckFailed:
-            managed.in_charge = False
-            raise
+        managed.waiting = False
+        self._check(so, Step.LABEL)
+        await self._not_yet(managed)
+        await self._label(so)
+        await self._target(managed)
+        self._check(so, Step.BOUNDS, Step.TRIGGERS, Step.HPA, Step.ANNOTATIONS)
+        self._triggers(managed)
+        if not self._tried(managed):
+            return False
+        await self._hpa(managed)
         managed.in_charge = True
         return True
 
     async def finalize(self, seen: Observed) -> None:
-        """The object is being deleted. Nothing of ours must be undone; KEDA's finalizer, if any, has no duty left."""
+        """The object is being deleted. Nothing of ours must be undone; KEDA's finalizer, if any, has no duty left.
+
+        Raises KubeError.
+        """
         if KEDA_FINALIZER not in seen.finalizers:
             return
         rest = [name for name in seen.finalizers if name != KEDA_FINALIZER]
@@ -98,76 +123,63 @@ class Reconciler:
         try:
             await self.kube.patch(SCALED_OBJECTS, seen.name, body, seen.namespace)
         except NotFound:
-            _log.debug("object gone already", object="/".join(seen.key))
+            return
 
-    def _check(self, so: ScaledObject, steps: Sequence[Step]) -> None:
+    def _check(self, so: ScaledObject, *steps: Step) -> None:
         found = [refusal for refusal in rules.refusals(so) if refusal.step in steps]
         if not found:
             return
         step = found[0].step
         text = "\n".join(str(refusal.problem) for refusal in found if refusal.step is step)
-        cached = step is Step.TRIGGERS and "useCachedMetrics" in found[0].problem.path
-        # KEDA tells of this one by an event as well.
-        raise CheckFailed(
-            step, text, events=[("ScaledObjectCheckFailed", f"{step}: {text}")] if cached else []
-        )
+        # KEDA means to tell of each by an Event; of all but this one the text is too long for its `action`.
+        told = step is Step.TRIGGERS and "useCachedMetrics" in found[0].problem.path
+        raise CheckFailed(step, text, events=[("ScaledObjectCheckFailed", f"{step}: {text}")] if told else ())
 
-    def _not_yet(self, so: ScaledObject) -> None:
-        later = rules.not_yet(so)
-        if later:
-            text = "\n".join(map(str, later))
-            raise CheckFailed(
-                Step.NOT_YET, text, events=[("ScaledObjectCheckFailed", f"{Step.NOT_YET}: {text}")]
-            )
-
-    async def _label(self, managed: Managed) -> None:
-        """KEDA's label on the object itself; its metrics' selector and tools look for it."""
+    async def _not_yet(self, managed: Managed) -> None:
+        """What acts only later: the object gets no HPA, loses one it had, and is not read."""
         so = managed.so
+        later = rules.not_yet(so)
+        if not later:
+            return
+        managed.in_charge = False
+        self.sources.forget(so.uid)
+        self.feed.forget(managed.key)
+        managed.take(())
+        try:
+            for name in {managed.hpa_name, so.hpa_name} - {""}:
+                await self.hpas.remove(so.namespace, name, self.live_hpa(so.namespace, name), owner=so.uid)
+        except KubeError as error:
+            raise CheckFailed.because(Step.NOT_YET, error) from error
+        text = "\n".join(map(str, later))
+        raise CheckFailed(Step.NOT_YET, text, events=[("ScaledObjectCheckFailed", f"{Step.NOT_YET}: {text}")])
+
+    async def _label(self, so: ScaledObject) -> None:
+        """KEDA's label on the object itself; its metrics' selector and tools look for it."""
         if so.labels.get(hpa.OWNER_LABEL) == so.name:
             return
-        body = {"metadata": {"resourceVersion": so.resource_version, "labels": {hpa.OWNER_LABEL: so.name}}}
+        body = {"metadata": {"uid": so.uid, "labels": {hpa.OWNER_LABEL: so.name}}}
         try:
-            answer = await self.kube.patch(SCALED_OBJECTS, so.name, body, so.namespace)
-        except Conflict:
-            # Our own status write may have come between; the label does not depend on what changed.
-            del body["metadata"]["resourceVersion"]
-            answer = await self._patched(so, body)
+            await self.kube.patch(SCALED_OBJECTS, so.name, body, so.namespace)
         except KubeError as error:
-            raise CheckFailed(Step.LABEL, str(error), again=True) from error
-        managed.labelled(answer["metadata"])
+            raise CheckFailed.because(Step.LABEL, error) from error
 
-    async def _patched(self, so: ScaledObject, body: Mapping[str, Any]) -> Object:
-        try:
-            live = await self.kube.get(SCALED_OBJECTS, so.name, so.namespace)
-            meta = {**body["metadata"], "resourceVersion": live["metadata"]["resourceVersion"]}
-            return await self.kube.patch(SCALED_OBJECTS, so.name, {"metadata": meta}, so.namespace)
-        except KubeError as error:
-            raise CheckFailed(Step.LABEL, str(error), again=True) from error
-
-    async def _target(self, so: ScaledObject) -> TargetKey:
+    async def _target(self, managed: Managed) -> None:
+        so, step = managed.so, Step.TARGET
         try:
             key = await self.targets.find(so.target, so.namespace)
-            if self.targets.get(key) is None:
-                await self.targets.read(key)
+            self.roster.aim(managed, key)
+            target = await self.targets.check(key)
         except TargetError as error:
-            raise CheckFailed(
-                Step.TARGET, str(error), events=[("ScaledObjectCheckFailed", error.event)], again=True
-            ) from error
+            told = [("ScaledObjectCheckFailed", error.event)]
+            raise CheckFailed(step, str(error), events=told, again=True) from error
         except UnknownKind as error:
-            raise CheckFailed(
-                Step.TARGET, str(error), events=[("ScaledObjectUpdateFailed", str(error))], again=True
-            ) from error
+            text = f"spec.scaleTargetRef: {error}"
+            told = [("ScaledObjectUpdateFailed", text), ("ScaledObjectCheckFailed", f"{step}: {text}")]
+            raise CheckFailed(step, text, events=told, again=True) from error
         except KubeError as error:
-            raise CheckFailed(
-                Step.TARGET, str(error), events=[("ScaledObjectCheckFailed", str(error))], again=True
-            ) from error
-        return key
-
-    def _targeting(self, managed: Managed, key: TargetKey) -> None:
-        if managed.target != key:
-            before, managed.target = managed.target, key
-            self.on_target(managed, before)
-        managed.observe_target(self.targets.get(key))
+            raise CheckFailed.because(step, error) from error
+        if managed.original_replicas is None:
+            managed.original_replicas = target.replicas
 
     def _triggers(self, managed: Managed) -> None:
         so = managed.so
@@ -176,9 +188,8 @@ class Reconciler:
         try:
             env = environment(target.containers if target is not None else (), container)
         except ValueError as error:
-            raise CheckFailed(
-                Step.HPA, str(error), events=[("KEDAScalerFailed", str(error))], again=True
-            ) from error
+            text = f"spec.scaleTargetRef.envSourceContainerName: {error}"
+            raise CheckFailed(Step.HPA, text, events=[("KEDAScalerFailed", text)]) from error
         managed.activation = rules.activation(so, self.namespace_annotations(so.namespace), self.activation)
         managed.take(build(so, env, self.scalers))
         interval = float(so.polling_interval)
@@ -187,18 +198,18 @@ class Reconciler:
         self.feed.declare(managed, self.clock.monotonic())
 
     def _tried(self, managed: Managed) -> bool:
-        """Is it known of each trigger that KEDA would connect to by now whether it answers? Raises when none is good."""
-        first = [b for b in managed.triggers if b.scaler is not None and b.scaler.connects_first]
-        if not managed.in_charge and any(built.index not in managed.results for built in first):
-            return False
+        """Is a trigger good? False while that is not known; raises when none is. A first result asks again."""
         if any(self._good(managed, built) for built in managed.triggers):
             return True
-        errors = [error for built in managed.triggers if (error := managed.error(built)) is not None]
-        text = "\n".join(str(error) for error in errors)
-        events = [("KEDAScalerFailed", str(error)) for error in errors]
-        if any(error.reason == "InvalidMetadata" and "no scaler found" in str(error) for error in errors):
+        managed.waiting = True
+        if managed.unread():
+            return False
+        faults = [b.fault(error) for b in managed.triggers if (error := managed.error(b)) is not None]
+        text = "\n".join(faults)
+        events = [("KEDAScalerFailed", fault) for fault in faults]
+        if any(built.unknown_type for built in managed.triggers):
             events.append(("ScaledObjectCheckFailed", f"{Step.HPA}: {text}"))
-        raise CheckFailed(Step.HPA, text, events=events, again=True)
+        raise CheckFailed(Step.HPA, text, events=events)
 
     @staticmethod
     def _good(managed: Managed, built: Built) -> bool:
@@ -212,15 +223,28 @@ class Reconciler:
     async def _hpa(self, managed: Managed) -> None:
         so = managed.so
         metrics = [hpa.TriggerMetrics(b.index, b.specs, b.metric_type) for b in managed.triggers]
+        live = self.live_hpa(so.namespace, so.hpa_name)
         try:
             wanted = hpa.desired(so, metrics, self.version)
-            before = managed.hpa_name or so.status.get("hpaName") or ""
+            self._unclaimed(so, live)
+            before = managed.hpa_name
             if before and before != so.hpa_name:
-                await self.hpas.remove(before, so.namespace, so.uid)
-            if await self.hpas.ensure(wanted, self.live_hpa(so.namespace, so.hpa_name)):
-                _log.info("made HPA", object=so.key, hpa=so.hpa_name)
-        except (ValueError, KubeError) as error:
-            again = isinstance(error, KubeError)
-            events = [("ScaledObjectCheckFailed", f"{Step.HPA}: {error}")]
-            raise CheckFailed(Step.HPA, str(error), events=events, again=again) from error
+                await self.hpas.remove(
+                    so.namespace, before, self.live_hpa(so.namespace, before), owner=so.uid
+                )
+            await self.hpas.ensure(wanted, live)
+        except ValueError as error:
+            told = ("ScaledObjectCheckFailed", f"{Step.HPA}: {error}")
+            raise CheckFailed(Step.HPA, str(error), events=[told]) from error
+        except KubeError as error:
+            raise CheckFailed.because(Step.HPA, error) from error
         managed.hpa_name = so.hpa_name
+
+    def _unclaimed(self, so: ScaledObject, live: Object | None) -> None:
+        """Two objects with one HPA would take it from each other for ever. One that nobody else has is adopted, as by KEDA."""
+        owner = controller_of(live) if live is not None else {}
+        if owner.get("uid") != so.uid and owner.get("uid") in self.roster.by_uid:
+            text = f"{so.hpa_name} belongs to ScaledObject {owner.get('name')}; choose another name"
+            problem = f"spec.advanced.horizontalPodAutoscalerConfig.name: {text}"
+            told = ("ScaledObjectCheckFailed", f"{Step.HPA}: {problem}")
+            raise CheckFailed(Step.HPA, problem, events=[told], again=True)

@@ -12,6 +12,7 @@ import structlog
 
 from scaler.clock import Clock
 from scaler.control.queue import WorkQueue
+from scaler.control.versions import later
 from scaler.core import status
 from scaler.kube.client import Kube
 from scaler.kube.errors import Conflict, KubeError, NotFound
@@ -56,14 +57,9 @@ class StatusWriter:
         subject = self._subjects.get(uid)
         if subject is None:
             self._subjects[uid] = _Subject(namespace, name, uid, resource_version, live)
-        elif not _older(resource_version, subject.resource_version):
+        elif not later(subject.resource_version, resource_version):
             subject.resource_version = resource_version
             subject.live = live
-
-    def live(self, uid: str) -> Mapping[str, Any]:
-        """The status as last seen or written."""
-        subject = self._subjects.get(uid)
-        return subject.live if subject is not None else {}
 
     def want(self, uid: str, wanted: Mapping[str, Any]) -> None:
         """Make these keys of the status so (see core.status.patch); keys wanted before and not named stay wanted."""
@@ -124,11 +120,3 @@ class StatusWriter:
             return
         subject.resource_version = obj["metadata"]["resourceVersion"]
         subject.live = obj.get("status") or {}
-
-
-def _older(one: str, other: str) -> bool:
-    """resourceVersions of one resource are ordered numbers (KEP-5504)."""
-    try:
-        return int(one) < int(other)
-    except ValueError:
-        return False

@@ -2,7 +2,7 @@
 
 One informer per resource that some ScaledObject targets, shared by all of them; started when the first one does. Of each
 target only what decisions need is kept: its replicas and its containers' environment. A kind whose replicas do not stand at
-`spec.replicas` is read through `/scale` (KEDA's rule).
+`spec.replicas` is read through `/scale` (KEDA's rule): `replicas` is then None until it was read after the last change.
 """
 
 import asyncio
@@ -12,9 +12,10 @@ from typing import Any
 
 from scaler.clock import Clock
 from scaler.control.environment import Container, containers_of
+from scaler.control.versions import later
 from scaler.core.model import ScaleTargetRef
 from scaler.kube.client import Kube
-from scaler.kube.errors import NotFound
+from scaler.kube.errors import Forbidden, NotFound, Unauthenticated, Unreachable
 from scaler.kube.informer import Informer
 from scaler.kube.mapper import Mapper
 from scaler.kube.resources import DEPLOYMENTS, STATEFUL_SETS, Resource
@@ -23,8 +24,11 @@ __all__ = ["Target", "TargetError", "TargetKey", "Targets"]
 
 MISSING = "Target resource doesn't exist"
 NOT_SCALABLE = "Target resource doesn't expose /scale subresource"
-# KEDA takes these two by their kind's name alone, whatever group the manifest gives (facts 2.3).
-_BY_KIND = {"Deployment": DEPLOYMENTS, "StatefulSet": STATEFUL_SETS}
+# No discovery for these two: KEDA takes every version of them, also those that are served no more (facts 2.3).
+_KNOWN = {("apps", "Deployment"): DEPLOYMENTS, ("apps", "StatefulSet"): STATEFUL_SETS}
+_LISTED_WITHIN = 10.0
+"""Real seconds that a reconcile waits for the first list of a kind before it fails, to be tried again."""
+_GLANCE = 0.02
 
 
 class TargetError(Exception):
@@ -45,7 +49,9 @@ class TargetKey:
 
     def __str__(self) -> str:
         """As KEDA's events name it: `apps/v1.Deployment shop/web`."""
-        return f"{self.resource.api_version}.{self.resource.kind} {self.namespace}/{self.name}"
+        return (
+            f"{self.resource.group}/{self.resource.version}.{self.resource.kind} {self.namespace}/{self.name}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,45 +85,65 @@ class Targets:
         self._on_change = on_change
         self._informers: dict[Resource, Informer[Target]] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._written: dict[TargetKey, Target] = {}
+        self._answers: dict[TargetKey, Target] = {}
         """What our own writes and reads returned, until the watch has caught up with it."""
 
     async def find(self, ref: ScaleTargetRef, namespace: str) -> TargetKey:
         """The resource behind a scaleTargetRef, watched from now on. Raises TargetError, KubeError."""
-        resource = _BY_KIND.get(ref.kind)
+        resource = _KNOWN.get((ref.api_version.partition("/")[0], ref.kind))
         if resource is None:
             mapped = await self._mapper.find(ref.api_version, ref.kind)
             resource = mapped.resource
+            if not resource.namespaced:
+                text = f"{ref.api_version} {ref.kind} belongs to no namespace, so none can be in {namespace}"
+                raise TargetError(text, event=MISSING)
             if not mapped.scalable:
-                await self._refuse(resource, namespace, ref.name)
-        informer = self._informers.get(resource)
-        if informer is None:
-            informer = self._watch(resource)
-        await informer.wait_synced()
+                await self._refuse(TargetKey(resource, namespace, ref.name))
+        if resource not in self._informers:
+            self._watch(resource)
         return TargetKey(resource, namespace, ref.name)
 
+    async def check(self, key: TargetKey) -> Target:
+        """The target, which exists. Raises TargetError when it does not or may not be watched, KubeError."""
+        await self._listed(key.resource)
+        target = self.get(key)
+        if target is None:  # Made just now, perhaps: the object's own watch may be ahead of the target's.
+            try:
+                target = _trim(await self._kube.get(key.resource, key.name, key.namespace))
+            except NotFound as error:
+                raise TargetError(f"{_words(key)}: {error}", event=MISSING) from error
+            self._answers[key] = target
+        return target if target.replicas is not None else await self.read(key)
+
     def get(self, key: TargetKey) -> Target | None:
-        """The target as last seen, by our own writes or by the watch, whichever is newer."""
-        informer = self._informers.get(key.resource)
-        seen = informer.get(key.namespace, key.name) if informer is not None else None
-        written = self._written.get(key)
-        if seen is None or written is None or seen.uid != written.uid:
-            return seen
-        return seen if _newer(seen, written) else written
+        """The target as last seen, by our own writes and reads or by the watch, whichever is newer."""
+        seen, answer = self._seen(key), self._answers.get(key)
+        if seen is None or answer is None:
+            return answer or seen
+        current = answer.resource_version == seen.resource_version
+        return answer if current or later(answer.resource_version, seen.resource_version) else seen
 
     async def read(self, key: TargetKey) -> Target:
         """Ask the API server for the present scale. Raises TargetError when there is no such target, KubeError."""
         try:
             scale = await self._kube.get_scale(key.resource, key.name, key.namespace)
         except NotFound as error:
-            raise TargetError(f"{key}: {error}", event=MISSING) from error
+            self._answers.pop(key, None)
+            raise TargetError(f"{_words(key)}: {error}", event=MISSING) from error
         return self._remember(key, scale)
 
     async def scale(self, key: TargetKey, replicas: int, resource_version: str) -> Target:
-        """Write the replicas, if the target is still as it was at `resource_version`. Raises KubeError (Conflict)."""
-        scale = await self._kube.patch_scale(
-            key.resource, key.name, key.namespace, replicas, resource_version=resource_version
-        )
+        """Write the replicas, if the target is still as it was at `resource_version`.
+
+        Raises TargetError when there is no such target, KubeError (Conflict).
+        """
+        try:
+            scale = await self._kube.patch_scale(
+                key.resource, key.name, key.namespace, replicas, resource_version=resource_version
+            )
+        except NotFound as error:
+            self._answers.pop(key, None)
+            raise TargetError(f"{_words(key)}: {error}", event=MISSING) from error
         return self._remember(key, scale)
 
     async def close(self) -> None:
@@ -126,7 +152,7 @@ class Targets:
             await informer.close()
         await asyncio.gather(*self._tasks)
 
-    def _watch(self, resource: Resource) -> Informer[Target]:
+    def _watch(self, resource: Resource) -> None:
         informer = Informer(
             self._kube,
             resource,
@@ -137,21 +163,39 @@ class Targets:
         )
         self._informers[resource] = informer
         self._tasks.append(asyncio.get_running_loop().create_task(informer.run(), name=f"watch-{resource}"))
-        return informer
+
+    async def _listed(self, resource: Resource) -> None:
+        """Return once the resource was listed; a right that is missing, or silence, must not hold a worker for ever."""
+        informer = self._informers[resource]
+        try:
+            async with self._clock.deadline(_LISTED_WITHIN):
+                while not informer.synced:
+                    for problem in informer.problems.values():
+                        if isinstance(problem, Forbidden | Unauthenticated):
+                            text = f"{resource} cannot be watched: {problem}; let Tidegate get, list and watch {resource}"
+                            raise TargetError(text, event=text)
+                    await self._clock.pause(_GLANCE)
+        except TimeoutError as error:
+            why = "; ".join(map(str, informer.problems.values())) or "no answer"
+            raise Unreachable(f"{resource} could not be listed yet: {why}") from error
+
+    def _seen(self, key: TargetKey) -> Target | None:
+        informer = self._informers.get(key.resource)
+        return informer.get(key.namespace, key.name) if informer is not None else None
 
     def _remember(self, key: TargetKey, scale: Mapping[str, Any]) -> Target:
         meta, spec = scale["metadata"], scale.get("spec") or {}
         before = self.get(key)
-        containers = before.containers if before is not None else ()
         target = Target(
             namespace=key.namespace,
             name=key.name,
             uid=meta["uid"],
             resource_version=meta["resourceVersion"],
             replicas=spec.get("replicas") or 0,
-            containers=containers,
+            containers=before.containers if before is not None else (),
         )
-        self._written[key] = target
+        self._answers[key] = target
+        self._clean(key, self._seen(key))
         return target
 
     def _changed(self, resource: Resource, old: Target | None, new: Target | None) -> None:
@@ -159,21 +203,34 @@ class Targets:
         if shown is None:
             return
         key = TargetKey(resource, shown.namespace, shown.name)
-        written = self._written.get(key)
-        if written is not None and (new is None or new.uid != written.uid or _newer(new, written)):
-            if new is not None and new.replicas is None and new.uid == written.uid:
-                self._written[key] = replace(written, containers=new.containers)
-            else:
-                del self._written[key]
+        if new is None:
+            self._answers.pop(key, None)
+        else:
+            self._clean(key, new)
         self._on_change(key, old, new)
 
-    async def _refuse(self, resource: Resource, namespace: str, name: str) -> None:
-        what = f"{resource.api_version}.{resource.kind} {namespace}/{name}"
+    def _clean(self, key: TargetKey, seen: Target | None) -> None:
+        """Forget an answer that the watch has caught up with, unless only the answer knows the replicas."""
+        answer = self._answers.get(key)
+        if answer is None or seen is None or later(answer.resource_version, seen.resource_version):
+            return
+        if seen.replicas is None and seen.resource_version == answer.resource_version:
+            self._answers[key] = replace(answer, containers=seen.containers)
+        else:
+            del self._answers[key]
+
+    async def _refuse(self, key: TargetKey) -> None:
         try:
-            await self._kube.get(resource, name, namespace)
+            await self._kube.get(key.resource, key.name, key.namespace)
         except NotFound as error:
-            raise TargetError(f"{what}: {error}", event=MISSING) from error
-        raise TargetError(f"{what} has no scale subresource, so nothing can scale it", event=NOT_SCALABLE)
+            raise TargetError(f"{_words(key)}: {error}", event=MISSING) from error
+        raise TargetError(
+            f"{_words(key)} has no scale subresource, so nothing can scale it", event=NOT_SCALABLE
+        )
+
+
+def _words(key: TargetKey) -> str:
+    return f"spec.scaleTargetRef: {key.resource.api_version} {key.resource.kind} {key.namespace}/{key.name}"
 
 
 def _trim(obj: Mapping[str, Any]) -> Target:
@@ -187,11 +244,3 @@ def _trim(obj: Mapping[str, Any]) -> Target:
         replicas=replicas if isinstance(replicas, int) else None,
         containers=containers_of(obj),
     )
-
-
-def _newer(seen: Target, written: Target) -> bool:
-    """Has the watch caught up with our write? resourceVersions of one resource are ordered numbers (KEP-5504)."""
-    try:
-        return int(seen.resource_version) >= int(written.resource_version)
-    except ValueError:
-        return seen.resource_version == written.resource_version

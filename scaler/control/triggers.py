@@ -1,14 +1,12 @@
 """From a ScaledObject's triggers to what is read: each trigger built on its own, so that a bad one is only itself."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from scaler.control.environment import Environment
 from scaler.control.results import TriggerKey, Wanted
 from scaler.core import hpa, model
 from scalers._lib.metric_type import external_metric_type
-from scalers._lib.problem import Problem
 from scalers.sdk import Inputs, InvalidMetadata, Metadata, MetricSpec, Scaler, ScalerError, parse
 
 __all__ = ["Built", "Scalers", "build"]
@@ -35,12 +33,17 @@ class Built:
     scaler: Scaler[Any, Any] | None = None
     metadata: Metadata | None = None
     error: ScalerError | None = None
-    unused: tuple[str, ...] = ()
+    unknown_type: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
         """The external metrics' names as the HPA carries them."""
         return tuple(hpa.external_name(self.index, spec) for spec in self.specs)
+
+    def fault(self, error: ScalerError) -> str:
+        """The error with the place of the trigger, if it does not name it itself."""
+        path, text = f"spec.triggers[{self.index}]", str(error)
+        return text if text.startswith(path) else f"{path} ({self.type}): {text}"
 
     def wanted(self, uid: str, interval: float) -> Wanted | None:
         """What the Sources should read; None for a trigger that cannot be read."""
@@ -53,40 +56,40 @@ class Built:
 
 def build(so: model.ScaledObject, env: Environment, scalers: Scalers) -> tuple[Built, ...]:
     """Every trigger of the object, in order. Never raises for what a user wrote: the error is the trigger's own."""
-    return tuple(_build(index, trigger, env, scalers) for index, trigger in enumerate(so.spec.triggers))
+    return tuple(_build(so, index, env, scalers) for index in range(len(so.spec.triggers)))
 
 
-def _build(index: int, trigger: model.Trigger, env: Environment, scalers: Scalers) -> Built:
-    metric_type = trigger.metric_type or "AverageValue"
+def _build(so: model.ScaledObject, index: int, env: Environment, scalers: Scalers) -> Built:
+    trigger = so.spec.triggers[index]
+    built = Built(index=index, type=trigger.type, metric_type="AverageValue", specs=(INVALID,))
+    path = f"spec.triggers[{index}]"
+    inputs = Inputs(
+        metadata=trigger.metadata, env=env.values, object={"namespace": so.namespace, "name": so.name}
+    )
     try:
-        metric_type = external_metric_type(trigger.metric_type or "")
         scaler = scalers.get(trigger.type)
-        metadata, unused = _parse(index, scaler, trigger.metadata, env)
+    except ScalerError as error:
+        return replace(built, error=_placed(error, path), unknown_type=True)
+    try:
+        built = replace(built, metric_type=external_metric_type(trigger.metric_type or ""))
+        metadata = _parse(path, scaler, inputs, env)
         specs = tuple(scaler.specs(metadata))
     except ScalerError as error:
-        return Built(index=index, type=trigger.type, metric_type=metric_type, specs=(INVALID,), error=error)
+        return replace(built, error=error)
     except ValueError as error:
-        invalid = InvalidMetadata(f"spec.triggers[{index}].metricType: {error}")
-        return Built(
-            index=index, type=trigger.type, metric_type="AverageValue", specs=(INVALID,), error=invalid
-        )
-    return Built(
-        index=index,
-        type=trigger.type,
-        metric_type=metric_type,
-        specs=specs,
-        scaler=scaler,
-        metadata=metadata,
-        unused=unused,
-    )
+        return replace(built, error=InvalidMetadata(f"{path}.metricType: {error}"))
+    return replace(built, specs=specs, scaler=scaler, metadata=metadata)
 
 
-def _parse(
-    index: int, scaler: Scaler[Any, Any], metadata: Mapping[str, str], env: Environment
-) -> tuple[Metadata, tuple[str, ...]]:
-    parsed = parse(scaler.metadata, Inputs(metadata=metadata, env=env.values))
-    problems: Sequence[Problem] = (*parsed.problems, *env.unresolved(metadata))
+def _parse(path: str, scaler: Scaler[Any, Any], inputs: Inputs, env: Environment) -> Metadata:
+    parsed = parse(scaler.metadata, inputs)
+    problems = (*env.unresolved(inputs.metadata), *parsed.problems)
     if parsed.value is None or problems:
-        mended = [problem.under(f"spec.triggers[{index}]") for problem in problems]
-        raise InvalidMetadata("\n".join(str(problem) for problem in mended), problems=mended)
-    return parsed.value, parsed.unused
+        raise _placed(InvalidMetadata("", problems=problems), path)
+    return parsed.value
+
+
+def _placed(error: ScalerError, path: str) -> ScalerError:
+    """The same problems with their whole path."""
+    problems = [problem.under(path) for problem in getattr(error, "problems", ())]
+    return InvalidMetadata("\n".join(map(str, problems)), problems=problems) if problems else error

@@ -1,7 +1,7 @@
 """The steps of a reconcile, by the words that open the Ready condition's message when one fails.
 
 Scripts match on these words, so they are KEDA's (facts 2.2); the message goes on with `: ` and the error. The
-last two are ours, for what KEDA has no step for.
+last three are ours, for what KEDA has no step for.
 """
 
 from enum import StrEnum
@@ -27,4 +27,5 @@ class Step(StrEnum):
     PAUSED_COUNT = "failed to update paused replica count status"
     PAUSED_CLEAR = "failed to clear paused replica count status"
     ANNOTATIONS = "ScaledObject doesn't have correct annotations"
+    SCHEMA = "ScaledObject is not what its CRD allows"
     NOT_YET = "ScaledObject asks for something that does not act yet"
