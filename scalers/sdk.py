@@ -55,6 +55,7 @@ __all__ = [
     "Metadata",
     "MetricSpec",
     "NoData",
+    "NotFound",
     "Parsed",
     "Problem",
     "Reading",
@@ -107,6 +108,12 @@ class NoData(ScalerError):
     """The source answered, but without a usable number. Not knowing is not zero."""
 
     reason = "NoData"
+
+
+class NotFound(NoData):
+    """The source answered that what is to be counted (queue, group, stream...) does not exist."""
+
+    reason = "SourceNotFound"
 
 
 class Unavailable(ScalerError):
