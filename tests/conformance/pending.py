@@ -22,7 +22,6 @@ NOT_BUILT: tuple[str, ...] = (
     "aws-dynamodb",
     "aws-dynamodb-streams",
     "aws-kinesis-stream",
-    "aws-sqs-queue",
     "azure-app-insights",
     "azure-blob",
     "azure-data-explorer",

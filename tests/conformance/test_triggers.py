@@ -36,7 +36,18 @@ def build(given):
         external_metric_type(given["metricType"])
     except ValueError:
         return "metricType", scaler, None
-    inputs = Inputs(metadata=given["metadata"], env=given["resolvedEnv"], auth=given["authParams"])
+    about = {
+        "namespace": given.get("namespace", "shop"),
+        "name": "any",
+        "podIdentity": given.get("podIdentity", ""),
+    }
+    inputs = Inputs(
+        metadata=given["metadata"],
+        env=given["resolvedEnv"],
+        auth=given["authParams"],
+        object=about,
+        formula=given.get("asMetricSource", False),
+    )
     parsed = parse(scaler.metadata, inputs)
     return ("parse" if parsed.problems else None), scaler, parsed.value
 
