@@ -13,10 +13,12 @@ The schedule runs `factor` times faster; nothing here asserts on real time.
 import asyncio
 from contextlib import asynccontextmanager
 
-from scaler.app import Embedded
+from scaler.app import Embedded, Tidegate
 from scaler.clock import SystemClock
+from scaler.kube.access import Access
 from scaler.local.api import ApiError
-from scaler.settings import ControllerSettings
+from scaler.pki import client_context
+from scaler.settings import AdapterSettings, ControllerSettings, RunSettings
 
 SCALED_OBJECTS = ("keda.sh", "scaledobjects")
 DEPLOYMENTS = ("apps", "deployments")
@@ -69,6 +71,32 @@ class Run:
             for verb, what, _ in self.requests
             if verb not in reading and what != "events.events.k8s.io" and (not resource or what == resource)
         ]
+
+    async def stop(self):
+        """End Tidegate; the cluster stays."""
+        await self.embedded.tidegate.close()
+
+    async def start(self, settings=None):
+        """Start another Tidegate on the cluster."""
+        cluster = self.cluster
+        access = Access(cluster.url, tls=client_context(cluster.ca), token=cluster.token)
+        run = RunSettings(
+            controller=settings or ControllerSettings(),
+            adapter=AdapterSettings(secure_port=0),
+            metrics_port=0,
+            register=True,
+        )
+        self.embedded.tidegate = Tidegate(run, self.embedded.clock, access=access, observer=self.observe)
+        await self.embedded.tidegate.__aenter__()
+        await self.embedded.tidegate.wait_ready()
+
+    async def restart(self):
+        await self.stop()
+        await self.start()
+
+    async def reconcile(self, name="worker", namespace="default"):
+        """One reconcile of an object, whether there is a reason or not."""
+        await self.controller._reconcile((namespace, name))
 
     # What the test makes.
 
@@ -179,7 +207,7 @@ class Run:
         """Let schedule time pass: for what must not happen."""
         await self.embedded.clock.sleep(seconds)
 
-    async def polls(self, count, trigger=0):
+    async def polls(self, count):
         """Wait for so many further reads by the sources."""
         before = self._reads()
         await self.until(lambda: self._reads() >= before + count)
@@ -219,4 +247,7 @@ async def controlled(redis, *, factor=20, pods="none", hpa_sync=2.0, settings=No
     async with embedded:
         run = Run(embedded, redis)
         told.append(run.observe)
-        yield run
+        try:
+            yield run
+        finally:
+            await embedded.tidegate.close()

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from scaler.control.environment import Environment
 from scaler.control.results import TriggerKey, Wanted
 from scaler.core import hpa, model
+from scalers._lib import quantity
 from scalers._lib.metric_type import external_metric_type
 from scalers.sdk import Inputs, InvalidMetadata, Metadata, MetricSpec, Scaler, ScalerError, parse
 
@@ -72,12 +73,17 @@ def _build(so: model.ScaledObject, index: int, env: Environment, scalers: Scaler
         return replace(built, error=_placed(error, path), unknown_type=True)
     try:
         built = replace(built, metric_type=external_metric_type(trigger.metric_type or ""))
-        metadata = _parse(path, scaler, inputs, env)
-        specs = tuple(scaler.specs(metadata))
-    except ScalerError as error:
-        return replace(built, error=error)
     except ValueError as error:
         return replace(built, error=InvalidMetadata(f"{path}.metricType: {error}"))
+    try:
+        metadata = _parse(path, scaler, inputs, env)
+        specs = tuple(scaler.specs(metadata))
+        for spec in specs:
+            quantity.from_number(spec.target)  # Raises for what is no number.
+    except ScalerError as error:
+        return replace(built, error=error)
+    except Exception as error:  # noqa: BLE001 - a plugin's code: its fault is this trigger's alone.
+        return replace(built, error=InvalidMetadata(f"{path} ({trigger.type}): the scaler failed: {error!r}"))
     return replace(built, specs=specs, scaler=scaler, metadata=metadata)
 
 

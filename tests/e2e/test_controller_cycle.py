@@ -53,14 +53,14 @@ async def test_nothing_is_written_while_steadily_busy_or_idle(redis):
     async with controlled(redis, factor=50) as run:
         run.push(3)
         run.deployment()
-        run.scaled_object(maxReplicaCount=1)
+        run.scaled_object(maxReplicaCount=1, cooldownPeriod=30)
         await run.until(lambda: run.replicas() == 1)
         await run.until(lambda: run.active() == ("True", "ScalerActive"))
         await run.settled()
         await run.polls(3)
         busy = len(run.writes())
         before = run.object()["metadata"]["resourceVersion"]
-        await run.polls(15)
+        await run.polls(10)
         assert len(run.writes()) == busy
         assert run.object()["metadata"]["resourceVersion"] == before
 
@@ -69,5 +69,5 @@ async def test_nothing_is_written_while_steadily_busy_or_idle(redis):
         await run.until(lambda: run.active() == ("False", "ScalerNotActive"))
         await run.polls(3)
         idle = len(run.writes())
-        await run.polls(15)
+        await run.polls(10)
         assert len(run.writes()) == idle
