@@ -10,12 +10,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from scaler.clock import Clock
 from scaler.local.process import with_us
 
-__all__ = ["DemoRedis", "NoRedisError", "demo_redis"]
+__all__ = ["DemoRedis", "NoRedisError", "client_of", "demo_redis"]
 
 _START = 10.0
 _LAST_WORDS = 2.0
@@ -50,6 +52,13 @@ async def demo_redis(clock: Clock) -> AsyncIterator[DemoRedis]:
             await _end(clock, process)
 
 
+def client_of(address: str) -> Redis:
+    """A client that fails at once, and has no deadlines: with them, redis-py loses cancellations on Python 3.11."""
+    host, _, port = address.rpartition(":")
+    never = Retry(NoBackoff(), 0)
+    return Redis(host=host, port=int(port), socket_timeout=None, socket_connect_timeout=None, retry=never)
+
+
 async def _started(clock: Clock, program: str, folder: str) -> tuple[asyncio.subprocess.Process, int]:
     """A running redis-server. Its port was free a moment ago: where somebody else was faster, another is tried."""
     for _ in range(_TRIES):
@@ -73,7 +82,7 @@ async def _started(clock: Clock, program: str, folder: str) -> tuple[asyncio.sub
 
 async def _answers(clock: Clock, port: int, process: asyncio.subprocess.Process) -> bool:
     """Wait for its first answer; False when it ended instead."""
-    client = Redis(host="127.0.0.1", port=port, socket_connect_timeout=1, socket_timeout=1)
+    client = client_of(f"127.0.0.1:{port}")
     try:
         async with clock.deadline(_START):
             while process.returncode is None:

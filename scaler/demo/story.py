@@ -1,22 +1,18 @@
-"""The demo's story: cluster up, manifests in, jobs pushed, workers come and go, and what was seen of it.
-
-The manifests are those of `examples/redis-worker`, shipped with the package; only the Redis address is the demo's own.
-"""
+"""The demo's story: cluster up, manifests in, jobs pushed, workers come and go, and what was seen of it."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from importlib import resources
-from typing import Any
+from typing import TypeVar
 
-import yaml
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from scaler.app import Embedded
 from scaler.clock import Clock
-from scaler.demo.redis import demo_redis
+from scaler.demo import objects
+from scaler.demo.redis import client_of, demo_redis
 from scaler.demo.samples import Sample, Summary
 from scaler.demo.screen import Screen
 from scaler.local.api import Api
@@ -32,7 +28,7 @@ _LOOK = 0.1
 _READY = 20.0
 _ANSWER = 5.0
 """Real seconds for one answer of Redis, or for the summary: then Redis hangs."""
-_PLURALS = {"Deployment": ("apps", "deployments"), "ScaledObject": ("keda.sh", "scaledobjects")}
+_T = TypeVar("_T")
 
 
 class DemoError(Exception):
@@ -89,7 +85,7 @@ async def tell(clock: Clock, jobs: int, screen: Screen, limit: float = LIMIT) ->
         except RedisError as error:
             raise DemoError(f"the demo's Redis failed: {error}") from error
         except TimeoutError as error:
-            raise DemoError(str(error) or f"not over after {limit:g} s") from error
+            raise DemoError(str(error) or f"something hangs: no end after {limit:g} s") from error
 
 
 async def _tell(
@@ -103,9 +99,9 @@ async def _tell(
         seen.answered(verb, resource, status, _real(clock))
 
     embedded = await stack.enter_async_context(Embedded(clock, hpa_sync=HPA_SYNC, observer=observer))
-    client = Redis.from_url(f"redis://{redis.address}", socket_timeout=_ANSWER)
+    client = client_of(redis.address)
     stack.push_async_callback(client.aclose)
-    apply(embedded.api, redis.address)
+    objects.apply(embedded.api, redis.address)
     await _wait_ready(clock, embedded.api)
     screen.note(
         f"cluster, controller and metrics API are up at {embedded.cluster.url}; the HPA looks every {HPA_SYNC:g} s"
@@ -122,8 +118,16 @@ async def _tell(
         pushing.cancel()
         await asyncio.gather(looking, pushing, return_exceptions=True)
     woken = any(source.listening for source in embedded.sources())
-    summary = await _summary(client, embedded.api, jobs, seen)
+    summary = await _summary(clock, client, embedded.api, jobs, seen)
     return Told(summary, tuple(seen.samples), seen.pushed, woken, seen.finished)
+
+
+async def _answer(clock: Clock, asked: Awaitable[_T]) -> _T:
+    try:
+        async with clock.deadline(_ANSWER):
+            return await asked
+    except TimeoutError as error:
+        raise DemoError(f"the demo's Redis did not answer within {_ANSWER:g} s") from error
 
 
 def _real(clock: Clock) -> float:
@@ -131,45 +135,20 @@ def _real(clock: Clock) -> float:
     return clock.monotonic() / clock.factor
 
 
-def apply(api: Api, address: str) -> None:
-    """Create the example's objects; the Redis address in the Deployment's environment is the one value that is changed."""
-    for document in manifests():
-        if document["kind"] == "Deployment":
-            for variable in document["spec"]["template"]["spec"]["containers"][0]["env"]:
-                if variable["name"] == "REDIS_ADDRESS":
-                    variable["value"] = address
-        api.create(*_PLURALS[document["kind"]], NAMESPACE, document)
-
-
-def manifests() -> list[dict[str, Any]]:
-    """The documents of examples/redis-worker."""
-    folder = resources.files("scaler.demo") / "manifests"
-    found = [yaml.safe_load(entry.read_text()) for entry in folder.iterdir() if entry.name.endswith(".yaml")]
-    return sorted(found, key=lambda document: list(_PLURALS).index(document["kind"]))
-
-
 async def _wait_ready(clock: Clock, api: Api) -> None:
     try:
         async with clock.deadline(_READY):
-            while not _is_ready(api):
+            while not objects.is_ready(api):
                 await clock.pause(0.02)
     except TimeoutError as error:
-        raise TimeoutError(f"the ScaledObject is not ready after {_READY:g} s: {_conditions(api)}") from error
-
-
-def _is_ready(api: Api) -> bool:
-    known = {condition["type"]: condition["status"] for condition in _conditions(api)}
-    return known.get("Ready") == "True" and known.get("Active") == "False"
-
-
-def _conditions(api: Api) -> list[dict[str, Any]]:
-    found = api.get("keda.sh", "scaledobjects", NAMESPACE, NAME).get("status") or {}
-    return list(found.get("conditions") or ())
+        raise TimeoutError(
+            f"the ScaledObject is not ready after {_READY:g} s: {objects.conditions(api)}"
+        ) from error
 
 
 async def _push(clock: Clock, client: Redis, jobs: int, seen: _Seen, screen: Screen) -> None:
     for number in range(jobs):
-        await client.lpush("jobs", f"job-{number}")
+        await _answer(clock, client.lpush("jobs", f"job-{number}"))
         if not number:
             seen.pushed = _real(clock)
     seen.all_pushed = True
@@ -191,7 +170,7 @@ async def _look(
             sample = await _sample(clock, embedded, client)
             seen.samples.append(sample)
             screen.show(seen.samples, jobs, began)
-            seen.finished = seen.over(sample, len(embedded.api.list("", "pods", NAMESPACE)))
+            seen.finished = seen.over(sample, objects.pods(embedded.api))
             await clock.pause(_LOOK)
     finally:
         changes.close()
@@ -199,45 +178,28 @@ async def _look(
 
 
 async def _sample(clock: Clock, embedded: Embedded, client: Redis) -> Sample:
-    deployment = embedded.api.get("apps", "deployments", NAMESPACE, NAME)
-    queue, done = await client.llen("jobs"), await client.hlen("jobs:done")
+    queue, done = await _answer(clock, client.llen("jobs")), await _answer(clock, client.hlen("jobs:done"))
+    desired, ready = objects.deployment(embedded.api)
     return Sample(
         at=_real(clock),
         queue=queue,
-        desired=deployment["spec"].get("replicas") or 0,
-        ready=deployment.get("status", {}).get("readyReplicas") or 0,
+        desired=desired,
+        ready=ready,
         done=done,
         decision=embedded.decision(NAMESPACE, NAME),
-        hpa=_hpa(embedded.api),
+        hpa=objects.hpa_view(embedded.api),
     )
 
 
-def _hpa(api: Api) -> str:
-    found = [
-        h
-        for h in api.list("autoscaling", "horizontalpodautoscalers", NAMESPACE)
-        if h["metadata"]["name"].endswith(NAME)
-    ]
-    status: Mapping[str, Any] = found[0].get("status", {}) if found else {}
-    metrics = status.get("currentMetrics") or ()
-    values = [m["external"]["current"].get("averageValue", "?") for m in metrics if m.get("external")]
-    reasons = [
-        c["reason"] for c in status.get("conditions", ()) if c["type"] in {"AbleToScale", "ScalingActive"}
-    ]
-    average = f"average {values[0]}, " if values else ""
-    return f"{average}wants {status.get('desiredReplicas', 0)} ({', '.join(reasons) or 'not looked yet'})"
-
-
-async def _summary(client: Redis, api: Api, jobs: int, seen: _Seen) -> Summary:
-    counts = [int(count) for count in await client.hvals("jobs:done")]
-    deployment = api.get("apps", "deployments", NAMESPACE, NAME)
+async def _summary(clock: Clock, client: Redis, api: Api, jobs: int, seen: _Seen) -> Summary:
+    counts = [int(count) for count in await _answer(clock, client.hvals("jobs:done"))]
     return Summary(
         jobs=jobs,
         processed=len(counts),
         processed_twice=sum(count > 1 for count in counts),
         first_write=seen.first_write,
         peak_replicas=seen.peak,
-        final_replicas=deployment["spec"].get("replicas") or 0,
+        final_replicas=objects.deployment(api)[0],
         push_to_scale_ms=round((seen.scaled - seen.pushed) * 1000, 3) if seen.scaled is not None else -1.0,
         seconds=round(seen.ended - (seen.pushed or seen.began), 3),
     )
