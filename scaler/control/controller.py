@@ -116,6 +116,7 @@ class Controller:
             executor=self._executor,
             hooks=Hooks(
                 blind=lambda: self._sightings.blind,
+                in_touch=lambda: self._sightings.in_touch,
                 hoped_for=lambda managed: self._queue.add(managed.key),
                 decided=self._reporter.decided,
                 failed=self._reporter.trigger_failed,

@@ -29,7 +29,9 @@ class Hooks:
     """Whom an Evaluator tells what, and asks. All are called on the loop and must be quick."""
 
     blind: Callable[[], bool]
-    """Are ScaledObjects out of sight at present? Nothing is decided from memories of them."""
+    """Does the API server serve no ScaledObjects? Nothing is decided from memories of them."""
+    in_touch: Callable[[], bool]
+    """Are ScaledObjects watched at this moment? What is out of date must not take replicas away."""
     hoped_for: Callable[[Managed], None]
     """A result came that an object was waiting for in order to be in charge."""
     decided: Callable[[Managed, Decision], None]

@@ -90,6 +90,11 @@ class Sightings:
         """Does the API server serve no ScaledObjects, like an empty one in the place of ours?"""
         return any(isinstance(problem, NotFound) for problem in self._objects.problems.values())
 
+    @property
+    def in_touch(self) -> bool:
+        """Are the ScaledObjects being watched, as far as we know?"""
+        return not self._objects.problems
+
     def scaled_object(self, key: Key) -> Observed | None:
         """The ScaledObject as last seen."""
         return self._objects.get(*key)
