@@ -17,8 +17,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from prometheus_client import CollectorRegistry
+
+from metrics_adapter import telemetry as adapter
 from metrics_adapter.samples import Why
-from scaler import settings
+from scaler import settings, telemetry
 from scaler.control.source_settings import SourceSettings
 from scaler.core import decision, status
 from scaler.core.conditions import Condition
@@ -141,6 +144,18 @@ def _settings(cls: type[Any]) -> str:
     return _table(("setting", "type or unit", "default", "what and why", "flag"), rows)
 
 
+def _metrics() -> str:
+    registry = CollectorRegistry()
+    telemetry.ApiRequests(registry)
+    adapter.Telemetry(registry)
+    registry.register(telemetry.SourceCollector(list))
+    rows = [
+        (f"`{family.name}{'_total' if family.type == 'counter' else ''}`", family.type, family.documentation)
+        for family in registry.collect()
+    ]
+    return _table(("metric", "type", "what it counts"), rows)
+
+
 def _scaler(trigger_type: str) -> str:
     scaler = Registry().get(trigger_type)
     yes = {True: "yes", False: "no"}
@@ -193,17 +208,21 @@ def _sections() -> dict[str, Callable[[], str]]:
         "steps": _steps,
         "trigger errors": _trigger_errors,
         "served errors": _served_errors,
+        "metrics": _metrics,
         **{f"settings {cls.__name__}": partial(_settings, cls) for cls in classes},
         **{f"scaler {name}": partial(_scaler, name) for name in Registry().types},
     }
 
 
 def _expected(page: str) -> set[str]:
-    kind = {"scalers.md": "scaler ", "settings.md": "settings "}.get(page)
-    names = set(_sections())
-    if kind is not None:
-        return {name for name in names if name.startswith(kind)}
-    return {name for name in names if not name.startswith(("scaler ", "settings "))}
+    return {name for name in _sections() if _page(name) == page}
+
+
+def _page(section: str) -> str:
+    kind = section.partition(" ")[0]
+    return {"scaler": "scalers.md", "settings": "settings.md", "metrics": "settings.md"}.get(
+        kind, "decisions.md"
+    )
 
 
 # How they are made.
