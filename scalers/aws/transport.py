@@ -14,7 +14,7 @@ import os
 import socket
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from botocore.awsrequest import (
     AWSHTTPConnection,
@@ -26,7 +26,7 @@ from botocore.config import Config
 from botocore.exceptions import HTTPClientError
 from botocore.httpsession import URLLib3Session
 from botocore.utils import get_environ_proxies
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError, ProtocolError
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError, ProtocolError
 from urllib3.util import parse_url
 
 from scalers._lib.addresses import refusal
@@ -41,8 +41,8 @@ _LONGEST = 1 << 20
 """Bytes of an answer: a thousand times what SQS or STS ever answer."""
 
 
-class AddressRefused(OSError):
-    """A trigger may not reach this address."""
+class AddressRefused(Exception):
+    """A trigger may not reach this address. No OSError, or urllib3 would take it for a connection's."""
 
 
 class AnswerTooLong(Exception):
@@ -88,6 +88,14 @@ class Transport(URLLib3Session):  # type: ignore[misc] # botocore has no types
         service = client.meta.service_model.service_id.hyphenize()
         client.meta.events.register(f"before-send.{service}", lambda request, **_: self.send(request))
 
+    def close(self) -> None:
+        """Close every connection that nobody uses now, and the others when they are no longer used."""
+        for manager in (self._manager, *self._proxy_managers.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 - the container's own, which takes its lock
+                # Forgetting them, as botocore does, leaves it to the garbage collector.
+                manager.pools[key].close()
+        super().close()
+
     def send(self, request: Any) -> Any:
         """See URLLib3Session. Our own refusals come as themselves, so that they are not tried again."""
         job = current()
@@ -124,7 +132,7 @@ class _Connection:
         name = self._dns_host
         refused = failed = None
         try:
-            for address in _addresses(name, self.port):
+            for address in self._addresses(name):
                 try:
                     # What urllib3 connects to; the certificate is still checked against the name.
                     self._dns_host = _allow(address, self._judge)
@@ -135,7 +143,16 @@ class _Connection:
                     failed = error
         finally:
             self._dns_host = name
-        raise failed or refused or OSError(f"{name} has no address")
+        raise failed or refused or NewConnectionError(cast("Any", self), "the name has no address")
+
+    def _addresses(self, name: str) -> list[str]:
+        try:
+            found = socket.getaddrinfo(name.strip("[]"), self.port, type=socket.SOCK_STREAM)
+        except socket.gaierror as error:
+            raise NameResolutionError(name, cast("Any", self), error) from None
+        except UnicodeError:
+            raise NewConnectionError(cast("Any", self), "that is no host name") from None
+        return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
     def request(self, *args: Any, **options: Any) -> Any:
         job = current()
@@ -145,6 +162,7 @@ class _Connection:
 
     def getresponse(self) -> Any:
         response = super().getresponse()  # type: ignore[misc]
+        response.enforce_content_length = True  # botocore asks for the contrary, for other services' sake.
         response.stream = partial(_whole, response, response.stream)
         return response
 
@@ -181,11 +199,6 @@ def _https_pool(judge: Judge | None) -> type:
     return Pool
 
 
-def _addresses(host: str, port: int | None) -> list[str]:
-    found = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
 def _allow(host: str, judge: Judge) -> str:
     """The host, unless it is an address that is refused."""
     try:
@@ -202,16 +215,16 @@ def _named(error: AddressRefused, name: str) -> AddressRefused:
 
 
 def _whole(response: Any, stream: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """The body in chunks, if it is neither endless nor cut off. botocore would take a missing one for {}."""
+    """The body in chunks, if it is neither endless nor missing. botocore would take a missing one for {}."""
     length = 0
     for chunk in stream(*args, **options):
         length += len(chunk)
         if length > _LONGEST:
+            response.close()
             raise AnswerTooLong
         yield chunk
-    declared = response.headers.get("Content-Length", "")
-    if (declared.isdecimal() and length != int(declared)) or (response.status == 200 and not length):
-        raise ProtocolError(f"the answer breaks off after {length} bytes")
+    if response.status == 200 and not length:
+        raise ProtocolError("the answer breaks off")
 
 
 def judge_of(*, allow_loopback: bool) -> Judge:
