@@ -12,6 +12,7 @@ import json
 import os
 import random
 import secrets
+import signal
 import sys
 import tempfile
 import time
@@ -167,6 +168,13 @@ async def busy(bench: Bench, seconds: float) -> dict[str, Any]:
     return {**found, "awake": sum(map(bool, bench.load.replicas.values()))}
 
 
+async def measure(options: argparse.Namespace) -> dict[str, Any]:
+    """Run it; SIGTERM ends it, and what it started, as Ctrl-C does."""
+    running = asyncio.ensure_future(run(options))
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
+    return await running
+
+
 async def run(options: argparse.Namespace) -> dict[str, Any]:
     """All phases, in processes that are gone afterwards."""
     async with AsyncExitStack() as stack:
@@ -244,7 +252,10 @@ def main() -> None:
     options = parser.parse_args()
     if options.objects < 1 or options.samples < 1:
         parser.error("-n and --samples need at least 1")
-    print(json.dumps(asyncio.run(run(options))))
+    try:
+        print(json.dumps(asyncio.run(measure(options))))
+    except asyncio.CancelledError:
+        sys.exit(128 + signal.SIGTERM)
 
 
 if __name__ == "__main__":
