@@ -104,7 +104,7 @@ def _build(cls: type[D], inputs: Inputs) -> tuple[D, list[Problem], set[str]]:
         found = _find(spec, inputs)
         try:
             if found is not None:
-                object.__setattr__(value, attr, spec.convert(found))
+                object.__setattr__(value, attr, _converted(spec, found, inputs))
             elif _may_come(spec, inputs):
                 assumed.add(attr)
             elif spec.default is not REQUIRED and (inputs.formula or not spec.formula):
@@ -118,6 +118,14 @@ def _build(cls: type[D], inputs: Inputs) -> tuple[D, list[Problem], set[str]]:
             problems.append(Problem(spec.path, f"{shown} {error}"))
     problems += _broken_rules(value, cls, wrong | assumed)
     return value, problems, assumed
+
+
+def _converted(spec: Key, found: str, inputs: Inputs) -> Any:
+    """A target of 0 is none at all (KEDA's rule), and only a formula does without."""
+    value = spec.convert(found)
+    if spec.formula and not inputs.formula and not value:
+        raise ValueError("is no target: write a number above 0")
+    return value
 
 
 _SOURCES: dict[str, Callable[[Inputs], Mapping[str, str]]] = {

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from scaler.core import hpa, manifest
+from scalers._lib import quantity
 from scalers._lib.metadata import declared_connection, declared_keys
 from scalers._lib.metric_type import external_metric_type
 from scalers.registry import Registry
@@ -79,6 +80,15 @@ def metrics(scaler, metadata, given):
         }
 
 
+def as_stored(metric):
+    """A recorded metric's target as the API server spells it: KEDA sends 2.500, which is stored as 2500m."""
+    target = {
+        name: quantity.canonical(value) if name.lower().endswith("value") else value
+        for name, value in metric["target"].items()
+    }
+    return {**metric, "target": target}
+
+
 def understood(metadata):
     """What the keys became, under every name that a user may have written; durations in ms."""
     found = {}
@@ -99,8 +109,8 @@ async def test_triggers(case):
     if not recorded["accept"]:
         return
     first, *more = metrics(scaler, metadata, given)
-    assert first == recorded["metric"]
-    assert more == (recorded.get("more_metrics") or [])
+    assert first == as_stored(recorded["metric"])
+    assert more == [as_stored(metric) for metric in recorded.get("more_metrics") or []]
     mine = understood(metadata)
     for name, value in recorded["effective"].items():
         if name not in given["metadata"] or not isinstance(value, str | bool | int | float):
