@@ -131,13 +131,14 @@ def _means(found: Any, words: frozenset[str], number: Callable[[float], bool]) -
 
 
 def _fits(sign: str, found: Any, value: str) -> bool:
-    """Null, objects and arrays never do."""
+    """Null, objects and arrays never do. (GJSON takes a text that is no number for 0; here it is no number.)"""
     if isinstance(found, bool):
         return _booleans(sign, found, value)
     if isinstance(found, str):
         return _strings(sign, found, value)
-    number = float(value) if _NUMBER.match(value) else 0.0
-    return isinstance(found, int | float) and _compared(sign, found, number)
+    if not isinstance(found, int | float):
+        return False
+    return _compared(sign, found, float(value)) if _NUMBER.match(value) else sign == "!="
 
 
 def _booleans(sign: str, found: bool, value: str) -> bool:  # noqa: FBT001 - it is compared
