@@ -82,13 +82,13 @@ def first_write(policy: "Policy", outcomes: Sequence["Outcome"]) -> int:
     """The count that the backlog needs, for the first write of `activation: desired`.
 
     The highest ceil(value / target) of the external AverageValue metrics whose value is known; Value metrics,
-    cpu, memory and unknowns give no count. A `behavior.scaleUp` limits it as if the present count were the
-    floor: its rates cap it, `Disabled` or a window leave the floor. Never below the floor, nor above the
-    maximum. 23 jobs at 5 a replica, maximum 10: 5.
+    cpu, memory, unknowns and targets that no HPA takes (0 and below) give no count. A `behavior.scaleUp`
+    limits it as if the present count were the floor: its rates cap it, `Disabled` or a window leave the
+    floor. Never below the floor, nor above the maximum. 23 jobs at 5 a replica, maximum 10: 5.
     """
     needed = policy.floor
     for outcome in outcomes:
-        if outcome.metric_type == "AverageValue" and outcome.value is not None:
+        if outcome.metric_type == "AverageValue" and outcome.value is not None and outcome.target > 0:
             usage = quantity.milli(quantity.from_number(outcome.value))
             needed = max(needed, replicas_for(usage, outcome.target))
     allowed = policy.maximum

@@ -37,7 +37,8 @@ class Answer:
 class Scale:
     """The scale target: `replicas` of its spec, `observed` of its status, pods that are running and ready.
 
-    `ready` is None where the selector finds no pod at all: then a Value metric cannot be judged.
+    `ready` is None where the selector finds no pod at all: then a Value metric outside its tolerance cannot be
+    judged.
     """
 
     replicas: int
@@ -104,10 +105,6 @@ def _external(
         replicas, usage = _per_replica(usages, _thousandths(target["averageValue"]), scale, tolerance)
         current = {"averageValue": quantity.from_milli(usage)}
     elif target.get("value") is not None:
-        if scale.ready is None and scale.replicas:
-            return Unknown(
-                "FailedGetExternalMetric", f"external metric {name}: the scale target has no pods yet"
-            )
         replicas, usage = _ratio(usages, _thousandths(target["value"]), scale, tolerance)
         current = {"value": quantity.from_milli(usage)}
     else:
@@ -140,7 +137,8 @@ def _per_replica(usages: list[int], target: int, scale: Scale, tolerance: Tolera
 def _ratio(usages: list[int], target: int, scale: Scale, tolerance: Tolerance) -> tuple[int, int]:
     """Value: the ready replicas times usage/target; and the usage, in thousandths.
 
-    20 for a target of 10 and 4 pods of which 2 are ready: 2 x 2 = 4, as many as there are.
+    20 for a target of 10 and 4 pods of which 2 are ready: 2 x 2 = 4, as many as there are. Raises ValueError
+    where pods would have to be counted and there are none.
     """
     usage = 0
     for part in usages:
@@ -150,12 +148,17 @@ def _ratio(usages: list[int], target: int, scale: Scale, tolerance: Tolerance) -
         return _count(ratio), usage
     if tolerance.holds(ratio):
         return scale.replicas, usage
-    return _count(ratio * float(scale.ready or 0)), usage
+    if scale.ready is None:
+        raise ValueError("the scale target has no pods yet")
+    return _count(ratio * float(scale.ready)), usage
 
 
 def replicas_for(usage: int, target: int) -> int:
-    """How many replicas a usage needs when each should carry the target (same unit): 21 at 10 each is 3."""
-    return _count(float(usage) / float(target))
+    """How many replicas a usage needs when each should carry the target (same unit): 21 at 10 each is 3.
+
+    The usage counts as a 64-bit integer, at most.
+    """
+    return _count(float(max(-_INT64_MAX, min(usage, _INT64_MAX))) / float(target))
 
 
 def _count(replicas: float) -> int:

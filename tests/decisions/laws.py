@@ -206,6 +206,8 @@ def the_first_write_counts_only_known_numbers_per_replica(module, jump):
         failed(7),
         cpu(8, value=1e9),
         outcome(9, active=True, value=1e9, metric_type="Value"),
+        outcome(10, active=True, value=1e9, target=0),
+        outcome(11, value=-1e9, target=-1000),
     )
     changed = type(jump)(jump.minimum, jump.maximum, jump.up, more)
     assert first_write(module, changed) == first_write(module, jump)

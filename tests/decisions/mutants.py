@@ -146,9 +146,10 @@ FIRST_WRITE = [
     ("counts cpu and memory", 'outcome.metric_type == "AverageValue"', 'outcome.metric_type != "Value"'),
     (
         "counts only triggers with work",
-        "and outcome.value is not None:",
-        "and outcome.value is not None and outcome.active:",
+        "and outcome.target > 0:",
+        "and outcome.target > 0 and outcome.active:",
     ),
+    ("counts targets that no HPA takes", "outcome.target > 0", "outcome.target != 0"),
     ("ignores the maximum", "min(needed, allowed, policy.maximum)", "min(needed, allowed)"),
     ("ignores the rates", "min(needed, allowed, policy.maximum)", "min(needed, policy.maximum)"),
     (

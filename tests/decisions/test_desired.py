@@ -215,6 +215,8 @@ def test_a_value_metric_needs_pods_to_multiply_unless_it_is_within_the_tolerance
         reasons(desired.evaluate(value, answers=[read("20")], **nothing))["ScalingActive"]
         == "FailedGetExternalMetric"
     )
+    within = desired.evaluate(value, answers=[read("11")], **nothing)
+    assert (reasons(within)["ScalingActive"], within.write) == ("ValidMetricFound", None)
 
 
 def test_within_the_tolerance_a_value_metric_counts_no_pods():
