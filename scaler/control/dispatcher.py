@@ -26,12 +26,14 @@ from scaler.control.results import Counts, Result
 from scaler.control.schedule import EPSILON, Schedule
 from scaler.control.source_settings import SourceSettings
 from scaler.control.waiters import Waiters
-from scalers.sdk import NoData, ScalerError, Unavailable
+from scalers.sdk import InvalidMetadata, NoData, ScalerError, Unauthorized, Unavailable
 
 __all__ = ["Dispatcher"]
 
 _TURN = 100
 """Queries whose results are delivered before others get the event loop."""
+_LASTING = (InvalidMetadata, Unauthorized)
+"""Why a client may not open, besides the server's being unavailable."""
 
 
 class Dispatcher:
@@ -65,6 +67,7 @@ class Dispatcher:
         self._schedule: Schedule[Query] = Schedule()
         self._alarm = Alarm(clock)
         self._slots = asyncio.Semaphore(settings.max_concurrency)
+        self._lost_by: type[ScalerError] = Unavailable
         self._answered_at = clock.monotonic()
         self._said_evictions = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -186,8 +189,8 @@ class Dispatcher:
         lost = all(isinstance(one, ScalerError) and one.connection for one in answers)
         if not probe and all(query.suspect for query in lot):
             lost = False
-        if lost or (probe and isinstance(answer, TimedOut)):
-            self._lose(str(answers[0]), opened, now, probe=probe)
+        if isinstance(answers[0], ScalerError) and (lost or (probe and isinstance(answer, TimedOut))):
+            self._lose(answers[0], opened, now, probe=probe)
         elif probe:
             self._restore(lot[0], now)
         if isinstance(answer, ScalerError) and not lost:
@@ -214,18 +217,19 @@ class Dispatcher:
         self._delivery.give(query, receivers, result)
         self.waiters.done(query, result)
 
-    def _lose(self, error: str, opened: Opened | None, now: float, *, probe: bool) -> None:
+    def _lose(self, error: ScalerError, opened: Opened | None, now: float, *, probe: bool) -> None:
         """The connection failed; unless this is old news, of a client that is no longer used."""
         if not probe and not (self.breaker.closed and (opened is None or opened is self._client.current)):
             return
         if self.breaker.closed:
-            self._log.warning("source_unreachable", error=error)
+            self._log.warning("source_unreachable", error=str(error))
         if opened is not None:
             self._client.retire(opened)
         self._connected(None)
         first = self._settings.backoff_first
         cap = min((query.interval for query in self._queries.values()), default=first)
-        self.breaker = self.breaker.failed(now, error, first=first, cap=cap)
+        self.breaker = self.breaker.failed(now, str(error), first=first, cap=cap)
+        self._lost_by = next((kind for kind in _LASTING if isinstance(error, kind)), Unavailable)
         untried = self.untried()
         for query in self._queries.values():
             query.asked = None
@@ -246,7 +250,10 @@ class Dispatcher:
     # Small things.
 
     def _untried(self) -> ScalerError:
-        return Unavailable(f"not tried: {self.breaker.error}", connection=True)
+        """With the reason of the attempt that failed, or the reason would change from poll to poll."""
+        error = self._lost_by(f"not tried: {self.breaker.error}")
+        error.connection = True
+        return error
 
     def _say_evictions(self) -> None:
         if not self._said_evictions:

@@ -68,6 +68,10 @@ _STEADY = {
 }
 """A state, and the decisions that lead into it: the message keeps saying how the state was entered."""
 
+_UNTRIED = "not tried: "
+"""Opens the error of a poll that was skipped while its source could not be reached; why it cannot follows, in the
+words of the last attempt."""
+
 _YOUNG = timedelta(seconds=60)
 _LONGEST_MESSAGE = 2000
 
@@ -84,7 +88,7 @@ def reconciled(now: Mapping[str, Condition]) -> dict[str, Condition]:
 def check_failed(now: Mapping[str, Condition], step: Step, error: str) -> dict[str, Condition]:
     """After a reconcile that failed at `step`."""
     result = _complete(now)
-    result[READY] = Condition(READY, "False", "ScaledObjectCheckFailed", _short(f"{step}: {error}"))
+    result[READY] = Condition(READY, "False", "ScaledObjectCheckFailed", _short(f"{step}: {_steady(error)}"))
     result[ACTIVE] = Condition(ACTIVE, "Unknown", "UnknownState", "ScaledObject check failed")
     result[FALLBACK] = _no_fallback()
     return result
@@ -169,8 +173,8 @@ def _ready(decision: Decision, outcomes: Sequence[Outcome]) -> Condition:
 def _failures(outcomes: Sequence[Outcome]) -> Iterator[str]:
     for outcome in outcomes:
         if outcome.unknown:
-            parts = (outcome.metric, outcome.reason, " ".join(outcome.message.split()))
-            yield ": ".join(part for part in parts if part)
+            message = " ".join(_steady(outcome.message).split())
+            yield ": ".join(part for part in (outcome.metric, outcome.reason, message) if part)
 
 
 def _with_hpa(ready: Condition, trouble: str | None) -> Condition:
@@ -190,6 +194,11 @@ def _active(reason: Reason, now: Condition) -> Condition:
     if (now.status, now.reason) == (status, word) and now.message in entered:
         return now
     return Condition(ACTIVE, status, word, f"{reason}: {text}")
+
+
+def _steady(error: str) -> str:
+    """While a source is down, attempts and skipped polls take turns: both are to read the same."""
+    return error.replace(_UNTRIED, "")
 
 
 def _short(message: str) -> str:

@@ -1,5 +1,6 @@
 """Conditions and status: KEDA's words for what a reconcile or an evaluation found, in patches no larger than needed."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -189,6 +190,15 @@ def test_a_failure_between_changes_the_message():
     failed = after(Reason.TRIGGERS_FAILED, None, [BROKEN], now=entered)
     assert failed["Active"].message.startswith("TriggersFailed: ")
     assert after(Reason.AT_REST, False, [IDLE], now=failed)["Active"].message.startswith("AtRest: ")
+
+
+def test_while_a_source_is_down_attempts_and_skipped_polls_read_the_same():
+    skipped = replace(BROKEN, message=f"not tried: {BROKEN.message}")
+    for reason, active in ((Reason.TRIGGERS_FAILED, None), (Reason.HPA_IN_CHARGE, True)):
+        tried = after(reason, active, [GOOD, BROKEN])
+        assert after(reason, active, [GOOD, skipped], now=tried) == tried
+    refused = status.check_failed({}, Step.HPA, "spec.triggers[0] (redis): refused")
+    assert status.check_failed({}, Step.HPA, "spec.triggers[0] (redis): not tried: refused") == refused
 
 
 # Reconciles
