@@ -82,6 +82,7 @@ class ScalerError(Exception):
     """
 
     reason: ClassVar[str] = "ScalerError"
+    connection: bool = False
 
     def __init__(self, message: str, *, connection: bool = False) -> None:
         super().__init__(message)

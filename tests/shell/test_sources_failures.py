@@ -85,6 +85,21 @@ async def test_whatever_a_scaler_raises_becomes_unavailable(
     assert world.results.values("x")[-1] == 1
 
 
+async def test_an_error_of_a_plugin_that_skips_our_constructor_is_one_of_the_trigger(world: World):
+    class Careless(ScalerError):
+        reason = "Careless"
+
+        def __init__(self, code: int) -> None:
+            self.code = code
+
+    world.server.values["a"] = Careless(7)
+    world.want("x", "a", scaler=world.single)
+    await world.read()
+    assert isinstance(error_of(world, "x"), Careless)
+    await world.advance(31)
+    assert len(world.results.of("x")) > 1
+
+
 @pytest.mark.parametrize("answer", [None, "7", [1, 2], object(), {"value": 1}])
 async def test_whatever_else_a_scaler_answers_becomes_unavailable(world: World, answer: object):
     world.server.values["a"] = answer
@@ -309,6 +324,13 @@ async def test_a_refused_login_while_opening_keeps_its_reason(world: World):
     await world.read()
     assert isinstance(error_of(world, "x"), Unauthorized)
     assert world.sources.sources()[0].breaker == "open"
+    world.want(
+        "y", "b", interval=5
+    )  # So do polls that are skipped: the reason does not change from poll to poll.
+    await world.read()
+    assert isinstance(error_of(world, "y"), Unauthorized)
+    assert str(error_of(world, "y")) == "not tried: wrong password"
+    assert error_of(world, "y").connection
 
 
 async def test_opening_has_a_deadline_and_hangs_nobody_else(world: World):
