@@ -131,6 +131,36 @@ class CronMetadata(Metadata):
             ) from None
 
 
+class Window:
+    """The window of a trigger as seen from a moment on."""
+
+    def __init__(self, metadata: CronMetadata, now: datetime) -> None:
+        self._zone = metadata.zone()
+        self._schedules = cron.parse(metadata.start), cron.parse(metadata.end)
+        self._upcoming = [schedule.next(now, self._zone) for schedule in self._schedules]
+
+    @property
+    def open(self) -> bool:
+        """KEDA's rule, also for what never fires: the next start comes no earlier than the next end."""
+        start, end = self._upcoming
+        return start is None or (end is not None and start >= end)
+
+    def flip(self) -> datetime | None:
+        """Go to the next moment at which it opens or closes; None: there is none soon."""
+        before = self.open
+        for _ in range(_LOOK_AHEAD):
+            start, end = self._upcoming
+            if start is None or end is None:
+                return None
+            moment = min(start, end)
+            for place, schedule in enumerate(self._schedules):
+                if self._upcoming[place] == moment:
+                    self._upcoming[place] = schedule.next(moment, self._zone)
+            if self.open != before:
+                return moment
+        return None
+
+
 class Cron(Scaler[Windows, CronMetadata]):
     """See the module."""
 
@@ -139,17 +169,10 @@ class Cron(Scaler[Windows, CronMetadata]):
 
     async def measure(self, client: Windows, metadata: CronMetadata) -> Reading:
         """See Scaler."""
-        now = client.now()
-        active, upcoming = _window(metadata, now)
-        flip = upcoming
-        for _ in range(_LOOK_AHEAD):
-            if flip is None:
-                break
-            then, upcoming = _window(metadata, flip)
-            if then != active:
-                client.expect(flip, metadata)
-                break
-            flip = upcoming
+        window = Window(metadata, client.now())
+        active = window.open
+        if (flip := window.flip()) is not None:
+            client.expect(flip, metadata)
         return Reading(float(metadata.desired_replicas) if active else 0.0, active=active)
 
     def changes(self, client: Windows) -> AsyncIterator[Change]:
@@ -164,18 +187,6 @@ class Cron(Scaler[Windows, CronMetadata]):
             text = f"{metadata.timezone!r} is no known time zone"
             return (Problem("metadata.timezone", text, "write an IANA name such as Europe/Paris"),)
         return ()
-
-
-def _window(metadata: CronMetadata, now: datetime) -> tuple[bool, datetime | None]:
-    """Is the window open at `now`, and when may that change next? KEDA's rule, also for what never fires."""
-    zone = metadata.zone()
-    start = cron.parse(metadata.start).next(now, zone)
-    end = cron.parse(metadata.end).next(now, zone)
-    if start is None:
-        return True, None
-    if end is None:
-        return False, None
-    return start >= end, min(start, end)
 
 
 def _wrong(expression: str) -> str | None:

@@ -207,9 +207,9 @@ def _range(part: str, first: int, last: int, names: dict[str, int]) -> tuple[int
     """(low, high, step, unstepped star) of `*`, `N`, `N-M`, each perhaps with `/step`."""
     ends, *steps = part.split("/")
     low_text, *highs = ends.split("-")
-    if len(highs) > 1 or len(steps) > 1:
-        raise ValueError("too many hyphens or slashes")
     star = low_text in {"*", "?"}
+    if len(steps) > 1 or (len(highs) > 1 and not star):  # What follows `*-` is not looked at.
+        raise ValueError("too many hyphens or slashes")
     if star:
         low, high = first, last
     else:

@@ -139,7 +139,7 @@ def _find(spec: Key, inputs: Inputs) -> str | None:
     for source in spec.order:
         for name in spec.names:
             if source == ENV:
-                found = inputs.env.get(inputs.metadata.get(f"{name}FromEnv", "").strip())
+                found = inputs.env.get(inputs.metadata.get(f"{name}FromEnv", ""))
             else:
                 found = _SOURCES[source](inputs).get(name)
             if found is not None and found.strip():

@@ -2,10 +2,12 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from unittest.mock import patch
 
 import pytest
 from fake_clock import FakeClock
 
+from scalers._lib import cron
 from scalers.sdk import Change, Inputs, InvalidMetadata
 from scalers.testing import ScalerContract
 
@@ -132,6 +134,17 @@ class TestWakeUps(TestCron):
             await self.clock.advance(1)
             assert self.told == [(NINE + timedelta(minutes=90), Change(trigger))]
             await self.stop(listening)
+
+    async def test_looking_ahead_searches_the_years_only_once(self):
+        """The next leap day is searched for again only after it: a thousand such triggers must not hold up the loop."""
+        trigger = self.metadata(self.window("* * * * *", "0 0 29 2 *"))
+        async with trigger.connection.open(self.host()) as client:
+            with patch.object(
+                cron.Schedule, "next", autospec=True, side_effect=cron.Schedule.next
+            ) as searches:
+                await self.read(client, trigger)
+        of_the_end = [call for call in searches.call_args_list if call.args[0] == cron.parse("0 0 29 2 *")]
+        assert len(of_the_end) == 1
 
     async def test_a_window_that_never_changes_is_not_waited_for(self):
         trigger = self.metadata(self.window("0 0 31 2 *", "0 18 * * *"))

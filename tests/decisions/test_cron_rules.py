@@ -74,6 +74,7 @@ def test_refused(expression, words):
         ("10/25 * * * *", "10,35 * * * *"),
         ("10-40/15 * * * *", "10,25,40 * * * *"),
         ("*/1 8 * * *", "* 8 * * *"),
+        ("*-5-x 8 * * *", "* 8 * * *"),
     ],
 )
 def test_the_same_schedule(one, other):

@@ -95,6 +95,7 @@ def test_defaults():
         ({"passwordFromEnv": "P"}, {"P": ""}, {"password": "a"}, "a"),
         ({"password": "  ", "passwordFromEnv": "P"}, {"P": " \n"}, {"password": " a\n"}, "a"),
         ({"passwordFromEnv": ""}, {"": "e"}, {}, "e"),
+        ({"passwordFromEnv": " P"}, {"P": "e"}, {}, ""),
         ({}, {"P": "e"}, {}, ""),
     ],
 )
