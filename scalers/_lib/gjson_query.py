@@ -131,7 +131,10 @@ def _means(found: Any, words: frozenset[str], number: Callable[[float], bool]) -
 
 
 def _fits(sign: str, found: Any, value: str) -> bool:
-    """Null, objects and arrays never do. (GJSON takes a text that is no number for 0; here it is no number.)"""
+    """Null, objects and arrays never do.
+
+    GJSON takes a text that is no number for 0; here no number equals it.
+    """
     if isinstance(found, bool):
         return _booleans(sign, found, value)
     if isinstance(found, str):
