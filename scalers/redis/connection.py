@@ -82,7 +82,7 @@ class RedisConnection(Connection):
 
     def describe(self) -> str:
         """See Connection."""
-        return f"redis {self.endpoints[0]}/{self.database_index}"
+        return f"redis {shown(self.endpoints[0])}/{self.database_index}"
 
     @contextlib.asynccontextmanager
     async def open(self, host: Host) -> AsyncIterator[Client]:
@@ -121,14 +121,21 @@ def split(address: str) -> tuple[str, int]:
     KEDA accepts any text and fails when it connects; so do we.
     """
     host, colon, port = address.rpartition(":")
-    if "://" in address:
-        raise InvalidMetadata(f"address {address!r} is a URL: write host:port, and enableTLS for TLS")
+    if "://" in address or "@" in address:
+        raise InvalidMetadata(
+            f"address {shown(address)!r} is a URL: write host:port, and username, password and enableTLS as keys"
+        )
     if host.startswith("[") and host.endswith("]"):
         host = host[1:-1]
     elif ":" in host:
         raise InvalidMetadata(f"address {address!r} has too many colons: write an IPv6 address as [::1]:6379")
     if not colon or not (port.isascii() and port.isdigit()) or not 0 < int(port[:6]) < 65536:
         raise InvalidMetadata(
-            f"address {address!r} has no port: write host:port, such as {host or address}:6379"
+            f"address {address!r} has no port from 1 to 65535: write host:port, such as {host or address}:6379"
         )
     return host or "localhost", int(port)
+
+
+def shown(address: str) -> str:
+    """The address without the login that somebody may have written into it."""
+    return address.rpartition("@")[2]

@@ -150,6 +150,19 @@ class TestRedis(RedisTests):
             with pytest.raises(InvalidMetadata, match=words):
                 await self.read(client, trigger)
 
+    @pytest.mark.parametrize(
+        "address", ["redis://jobs:s3cret@cache.shop:6379", "jobs:s3cret@cache.shop:6379"]
+    )
+    async def test_a_login_in_the_address_is_refused_and_not_repeated(self, address):
+        trigger = self.metadata(Inputs(metadata={"address": address, "listName": "q"}))
+        async with trigger.connection.open(self.host()) as client:
+            with pytest.raises(
+                InvalidMetadata, match=r"'cache\.shop:6379' is a URL: write host:port, and username"
+            ):
+                await self.read(client, trigger)
+        assert trigger.connection.describe() == "redis cache.shop:6379/0"
+        assert "s3cret" not in f"{self.scaler.warnings(trigger)}"
+
     async def test_a_name_that_no_server_has(self):
         trigger = self.metadata(Inputs(metadata={"address": "no-such-host.invalid:6379", "listName": "q"}))
         async with trigger.connection.open(self.host()) as client:
