@@ -46,6 +46,11 @@ class Job(Generic[T]):
             if self._interrupt is not None:
                 self._interrupt()
 
+    def check(self) -> None:
+        """Raise Abandoned if nobody waits for it any more."""
+        if self._abandoned:
+            raise Abandoned
+
     def interruptible(self, how: Callable[[], None] | None) -> None:
         """Say how to end what this thread now waits for; None: it no longer does. Raises Abandoned."""
         with self._lock:
@@ -91,9 +96,9 @@ class Threads:
         self._ended: Callable[[], object] = lambda: None  # Called by the last thread once it is closed.
 
     @property
-    def alive(self) -> int:
-        """Threads that there are now."""
-        return len(self._threads)
+    def busy(self) -> int:
+        """Calls that are under way now."""
+        return len(self._running)
 
     async def run(self, work: Callable[[], T]) -> T:
         """What the call returns or raises. Cancelled, it gives the call up."""

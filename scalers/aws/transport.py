@@ -13,6 +13,7 @@ own address is the operator's choice and not judged.
 import os
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
@@ -99,6 +100,8 @@ class Transport(URLLib3Session):  # type: ignore[misc] # botocore has no types
     def send(self, request: Any) -> Any:
         """See URLLib3Session. Our own refusals come as themselves, so that they are not tried again."""
         job = current()
+        if job is not None:
+            job.check()
         try:
             if self._judge is not None and self._proxy_config.proxy_url_for(request.url):
                 # The proxy looks the name up; what we can judge is an address.
@@ -154,27 +157,15 @@ class _Connection:
             raise NewConnectionError(cast("Any", self), "that is no host name") from None
         return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
-    def request(self, *args: Any, **options: Any) -> Any:
-        job = current()
-        if job is not None:
-            job.interruptible(self._cut)
-        return super().request(*args, **options)  # type: ignore[misc]
-
     def getresponse(self) -> Any:
+        # Connecting, and TLS's handshake, have an end of their own; an answer could go on for ever.
+        job = current()
+        if job is not None and self.sock is not None:
+            job.interruptible(partial(_cut, self.sock))
         response = super().getresponse()  # type: ignore[misc]
         response.enforce_content_length = True  # botocore asks for the contrary, for other services' sake.
         response.stream = partial(_whole, response, response.stream)
         return response
-
-    def _cut(self) -> None:
-        """In another thread: whoever waits for this connection gets its end."""
-        sock = self.sock
-        if sock is not None:
-            try:
-                # Not SSLSocket's, which takes the TLS state from under the waiting thread.
-                socket.socket.shutdown(sock, socket.SHUT_RDWR)
-            except OSError:
-                return  # It has ended by itself.
 
 
 class _Http(_Connection, AWSHTTPConnection):  # type: ignore[misc]
@@ -197,6 +188,13 @@ def _https_pool(judge: Judge | None) -> type:
         ConnectionCls = partial(_Https, judge=judge)
 
     return Pool
+
+
+def _cut(sock: socket.socket) -> None:
+    """In another thread: whoever waits for this socket gets its end."""
+    with suppress(OSError):  # It may have ended by itself.
+        # Not SSLSocket's, which takes the TLS state from under the waiting thread.
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def _allow(host: str, judge: Judge) -> str:

@@ -189,6 +189,19 @@ class TestAnswers:
         with pytest.raises((Unavailable, NoData)):
             await read(trigger(aws.url))
 
+    async def test_an_answer_that_breaks_off_is_none_even_if_it_could_be_read(self, aws):
+        async def cut(request, asked):
+            answer = web.StreamResponse(headers={"Content-Length": "1000"})
+            await answer.prepare(request)
+            await answer.write(b'{"Attributes": {"ApproximateNumberOfMessages": "0"}}')
+            request.transport.close()
+            return answer
+
+        aws.say("GetQueueAttributes", cut)
+        with pytest.raises(Unavailable, match="broke off"):
+            await read(trigger(aws.url, scaleOnInFlight="false"))
+        assert len(aws.asked) == 2
+
     async def test_redirects_are_not_followed(self, aws):
         async with AwsServer() as other:
             for status in (301, 302, 307, 308):
@@ -263,6 +276,32 @@ class TestEvil:
                 assert (await SCALER.measure(client, metadata)).value == 6
             assert len(threads()) <= 4
         assert "never-asked-for" not in {asked.parameters["QueueUrl"] for asked in aws.asked}
+        await eventually(lambda: not threads())
+
+    async def test_a_handshake_that_never_ends_ends_all_the_same(self):
+        begun, ended = asyncio.Event(), asyncio.Event()
+
+        async def drip(reader, writer):
+            with contextlib.suppress(ConnectionError):
+                writer.write(b"\x16\x03\x03\x40\x00")  # A record of TLS, 16 kB long.
+                begun.set()
+                while True:
+                    writer.write(b"x")
+                    await writer.drain()
+                    await asyncio.sleep(0.05)
+            writer.close()
+            ended.set()
+
+        async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+            metadata = trigger(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+            async with metadata.connection.open(host()) as client:
+                reading = asyncio.ensure_future(SCALER.measure(client, metadata))
+                await begun.wait()
+                await asyncio.sleep(0.2)
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+                await eventually(lambda: not client._threads.busy)
+                await asyncio.wait_for(ended.wait(), 10)
         await eventually(lambda: not threads())
 
     async def test_a_closed_client_leaves_no_thread_and_answers_who_waits(self, aws):
@@ -343,6 +382,21 @@ class TestAddresses:
             await read(trigger(f"http://metadata.example:{aws.port}"))
         for name in ("mixed.example", "first.example"):
             assert (await read(trigger(f"http://{name}:{aws.port}"))).value == 2
+
+    async def test_what_was_judged_is_what_is_connected_to(self, aws, monkeypatch):
+        """A name that resolves to something else the second time (DNS rebinding) has no second time."""
+        lookups = []
+        real = socket.getaddrinfo
+
+        def lookup(name, port, *args, **options):
+            if name == "rebinding.example":
+                lookups.append(name)
+                name = "127.0.0.1" if len(lookups) == 1 else "127.0.0.2"
+            return real(name, port, *args, **options)
+
+        monkeypatch.setattr(socket, "getaddrinfo", lookup)
+        assert (await read(trigger(f"http://rebinding.example:{aws.port}"))).value == 2
+        assert len(lookups) == 1
 
     async def test_through_a_proxy(self, aws, monkeypatch):
         monkeypatch.setenv("http_proxy", aws.url)
