@@ -1,6 +1,7 @@
 """What the commands that run for a while have in common: the loop, signals, exits."""
 
 import asyncio
+import gc
 import os
 import signal
 from collections.abc import Callable, Coroutine
@@ -8,7 +9,7 @@ from typing import Any
 
 import typer
 
-__all__ = ["USAGE", "Stopped", "fail", "run"]
+__all__ = ["USAGE", "Stopped", "calm_gc", "fail", "run"]
 
 USAGE = 2
 """The exit code for a command line that cannot be."""
@@ -22,6 +23,17 @@ class Stopped(Exception):
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
         self.code = 128 + number
+
+
+def calm_gc() -> None:
+    """Spare what is there now, modules and first objects, all further garbage collection, and collect less often.
+
+    It is there for good, and with a thousand objects looking through all of it stops the process for up to 0.35 s: an HPA
+    waits 0.5 s. To be called once, when the watches are synced.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 def fail(message: object, code: int = 1) -> typer.Exit:

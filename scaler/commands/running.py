@@ -72,6 +72,7 @@ async def _run(settings: RunSettings, clock: Clock, kubeconfig: str | None) -> N
         )
         try:
             await tidegate.wait_ready()
+            process.calm_gc()
             _log.info("ready", why="the watches are synced")
             await asyncio.Event().wait()
         finally:
