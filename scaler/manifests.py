@@ -5,17 +5,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from scaler.yaml_text import YamlError
 from scaler.yaml_text import documents as parsed
 from scalers._lib.problem import Problem
 
-__all__ = ["STDIN", "ManifestError", "documents", "dump"]
+__all__ = ["STDIN", "ManifestError", "documents"]
 
 STDIN = "-"
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
-_Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # libyaml's where PyYAML was built with it.
 
 
 class ManifestError(Exception):
@@ -32,14 +29,6 @@ def documents(files: Sequence[str]) -> Iterator[tuple[str, Any]]:
         for path in _expanded(name):
             for document in _documents(_read(path)):
                 yield path, document
-
-
-def dump(objects: Sequence[Any]) -> str:
-    """A YAML stream, one document an object, keys as given."""
-    text: str = yaml.dump_all(
-        objects, Dumper=_Dumper, sort_keys=False, default_flow_style=False, allow_unicode=True
-    )
-    return text
 
 
 def _expanded(name: str) -> list[str]:

@@ -10,6 +10,7 @@ from scaler import manifests
 from scaler.commands.process import USAGE, fail
 from scaler.core.checking import check_documents, render_documents
 from scaler.core.crds import crds as all_crds
+from scaler.yaml_text import dump
 from scalers.registry import Registry
 
 __all__ = ["crds", "render", "validate"]
@@ -38,14 +39,14 @@ def render(files: list[str], output: str, version: str) -> None:
     if output == "json":
         _json({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": hpas})
     elif hpas:
-        typer.echo(manifests.dump(hpas), nl=False)
+        typer.echo(dump(hpas), nl=False)
     if not report.ok:
         raise typer.Exit(1)  # What could be rendered was: the exit code says that it is not all.
 
 
 def crds() -> None:
     """Print the CRDs as a YAML stream."""
-    typer.echo(manifests.dump(all_crds()), nl=False)
+    typer.echo(dump(all_crds()), nl=False)
 
 
 def _documents(files: list[str]) -> list[tuple[str, Any]]:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 import typer
-import yaml
 
 from scaler.app import Embedded
 from scaler.commands import logs, process
 from scaler.commands.flags import clock, duration, writable
+from scaler.yaml_text import dump
 
 __all__ = ["up"]
 
@@ -47,7 +47,7 @@ def up(
 async def _up(embedded: Embedded, kubeconfig_out: Path | None) -> None:
     async with embedded:
         if kubeconfig_out is not None:
-            write_private(kubeconfig_out, yaml.safe_dump(embedded.cluster.kubeconfig(), sort_keys=False))
+            write_private(kubeconfig_out, dump([embedded.cluster.kubeconfig()]))
         typer.echo(f"ready {embedded.cluster.url}")
         await asyncio.Event().wait()
 

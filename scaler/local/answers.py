@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-import yaml
 from aiohttp import web
 
 from scaler.local.errors import ApiError, bad_request, unsupported_media_type
-from scaler.yaml_text import YamlError, documents
+from scaler.yaml_text import YamlError, documents, dump
 
 __all__ = ["LIMIT", "decode", "error", "json_bytes", "json_response", "plain", "read_body"]
 
@@ -66,7 +65,7 @@ def json_response(
 ) -> web.Response:
     """An answer that is JSON already, or YAML when `content_type` says so."""
     if content_type == "application/yaml":
-        data = yaml.dump(_decode(data), Dumper=yaml.CSafeDumper, default_flow_style=False).encode()
+        data = dump([_decode(data)]).encode()
     return web.Response(
         body=data, status=status, headers={**_CACHE, "Content-Type": content_type, **(headers or {})}
     )
