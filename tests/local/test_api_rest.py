@@ -171,10 +171,10 @@ async def test_media_types_that_do_not_fit(client):
 
 
 async def test_yaml_in_and_out(client):
-    text = "apiVersion: lab.test/v1\nkind: Widget\nmetadata: {name: y}\nspec: {replicas: 1, m: {d: 2026-01-01}}\n"
+    text = "apiVersion: lab.test/v1\nkind: Widget\nmetadata: {name: yaml}\nspec: {replicas: 1, m: {d: 2026-01-01}}\n"
     status, obj = await client.call("POST", WIDGETS, text, "application/yaml")
     assert (status, obj["spec"]["m"]) == (201, {"d": "2026-01-01"}), "a date stays text"
-    _, text = await client.get(f"{WIDGETS}/y", Accept="application/yaml")
+    _, text = await client.get(f"{WIDGETS}/yaml", Accept="application/yaml")
     assert "kind: Widget\n" in text
 
 
