@@ -29,6 +29,7 @@ from scalers.sdk import (
 __all__ = ["PrometheusConnection", "PrometheusMetadata"]
 
 _SECRET_NAME = re.compile(r"auth|token|key|secret|passw|cookie|credential|signature", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _CLOUDS = {
     "aws": "SigV4 for AWS managed Prometheus",
     "aws-eks": "SigV4 for AWS managed Prometheus",
@@ -171,6 +172,6 @@ class PrometheusMetadata(Metadata):
 
 
 def _line_break(pairs: Pairs) -> str | None:
-    if any(not text.isprintable() for pair in pairs for text in pair):
+    if any(_CONTROL.search(text) for pair in pairs for text in pair):
         return "holds a line break or another control character"
     return None
