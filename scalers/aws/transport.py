@@ -38,6 +38,7 @@ __all__ = ["AddressRefused", "AnswerTooLong", "Transport", "config", "judge_of"]
 _CONNECT_SECONDS = 1.0
 _READ_SECONDS = 1.5
 _ATTEMPTS = 2
+_ADDRESSES = 8
 _LONGEST = 1 << 20
 """Bytes of an answer: a thousand times what SQS or STS ever answer."""
 
@@ -132,11 +133,14 @@ class _Connection:
     def _new_conn(self) -> socket.socket:
         if self._judge is None or self.proxy is not None:
             return super()._new_conn()  # type: ignore[misc,no-any-return] # of the class it is mixed into
-        name = self._dns_host
+        name, job = self._dns_host, current()
         refused = failed = None
         try:
-            for address in self._addresses(name):
+            # A name may have any number of addresses, each of which may take a second.
+            for address in self._addresses(name)[:_ADDRESSES]:
                 try:
+                    if job is not None:
+                        job.check()
                     # What urllib3 connects to; the certificate is still checked against the name.
                     self._dns_host = _allow(address, self._judge)
                     return super()._new_conn()  # type: ignore[misc,no-any-return]
