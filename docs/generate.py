@@ -160,9 +160,10 @@ def _scaler(trigger_type: str) -> str:
     scaler = Registry().get(trigger_type)
     yes = {True: "yes", False: "no"}
     fresh = f"{scaler.freshness:g} s" if scaler.freshness else "0 s: it is computed for every request"
+    own = any(key.name == "timeout" for _, key in declared_keys(scaler.metadata))
     facts = (
         ("oldest value the HPA is served while the source answers", fresh),
-        ("deadline of one read", f"{scaler.timeout:g} s"),
+        ("deadline of one read", "as `timeout` says" if own else f"{scaler.timeout:g} s"),
         ("many triggers are read at once", yes[isinstance(scaler, sdk.Batches)]),
         ("tells of changes (wake-ups)", yes[isinstance(scaler, sdk.Wakes)]),
         ("alone in its object: must answer once before the HPA is made", yes[scaler.connects_first]),
@@ -184,7 +185,10 @@ def _keys(metadata: type[Declared]) -> Iterator[tuple[str, ...]]:
 
 def _kind(key: sdk.Key) -> str:
     if key.choices:
-        return " or ".join(f"`{choice}`" for choice in key.choices)
+        listed = typing.get_origin(key.type) is tuple
+        return ("list of " if listed else "") + (", " if listed else " or ").join(
+            f"`{c}`" for c in key.choices
+        )
     if typing.get_origin(key.type) is tuple:
         element = typing.get_args(key.type)[0]
         words = "`name=value` pairs" if typing.get_origin(element) is tuple else f"list of {_PLAIN[element]}s"
@@ -197,6 +201,8 @@ def _default(key: sdk.Key) -> str:
         return "required"
     if isinstance(key.default, bool):
         return str(key.default).lower()
+    if isinstance(key.default, int | float):
+        return f"`{key.default:g}`"
     return "" if key.default in {"", None, ()} else f"`{key.default}`"
 
 
