@@ -231,6 +231,17 @@ class Scaler(ABC, Generic[Client, M]):
         """The metrics of a trigger. Pure. By default one: `metric_name()`, normalised, and the target key."""
         return (MetricSpec(normalise(metadata.metric_name()), metadata.target),)
 
+    def tried_first(self, metadata: M) -> bool:  # noqa: ARG002 - most scalers do one or the other
+        """Is this a trigger that KEDA connects while building? By default what `connects_first` says."""
+        return self.connects_first
+
+    def reads_together(self, metadata: M) -> bool:  # noqa: ARG002 - for most it makes no difference
+        """Should the polls of a Source stay together? For sources where one request can answer many triggers.
+
+        By default they are spread over the pollingInterval, which is kinder where each costs the same.
+        """
+        return False
+
     def warnings(self, metadata: M) -> Sequence[Problem]:  # noqa: ARG002 - most scalers have none
         """What is accepted but will fail when it is read, for `tidegate validate`. Does no network IO."""
         return ()

@@ -122,6 +122,11 @@ class Batch(Single):
         return made[: len(made) - client.lost_answers]
 
 
+class Together(Batch):
+    def reads_together(self, metadata: ScriptedMetadata) -> bool:  # noqa: ARG002 - the contract's
+        return True
+
+
 class Telling(Batch):
     async def changes(self, client: Server) -> AsyncIterator[Change]:
         if client.no_changes is not None:

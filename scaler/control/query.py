@@ -58,6 +58,8 @@ class Query:
     scaler: Scaler[Any, Any]
     metadata: Metadata
     fraction: float
+    together: bool = False
+    """Its polls fall on whole multiples of the interval, where all queries of the Source meet, whenever they came."""
     members: dict[TriggerKey, Member] = field(default_factory=dict)
     interval: float = math.inf
     below: int = 0
@@ -224,6 +226,9 @@ class Query:
         return member.due <= max(self.horizon, now) + EPSILON
 
     def _next(self, member: Member, now: float, *, scattered: bool) -> float:
+        if self.together:
+            done = max(now, self.horizon) + EPSILON
+            return (done // member.interval + 1) * member.interval
         if scattered:
             return now + member.interval * self.fraction
         kept = member.due + member.interval  # Polls keep their phase: lateness and batching do not add up.

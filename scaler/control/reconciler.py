@@ -215,7 +215,8 @@ class Reconciler:
     def _good(managed: Managed, built: Built) -> bool:
         if built.error is not None:
             return False
-        if managed.in_charge or not (built.scaler and built.scaler.connects_first):
+        scaler, metadata = built.scaler, built.metadata
+        if managed.in_charge or scaler is None or metadata is None or not scaler.tried_first(metadata):
             return True
         result = managed.results.get(built.index)
         return result is not None and result.error is None

@@ -66,7 +66,8 @@ class Source:
         query = self._queries.get(identity)
         if query is None:
             fraction = spread(f"{wanted.key.uid}/{wanted.key.index}")
-            query = Query(self._settings, identity, wanted.scaler, wanted.metadata, fraction)
+            together = _together(wanted.scaler, wanted.metadata)
+            query = Query(self._settings, identity, wanted.scaler, wanted.metadata, fraction, together)
             self._queries[identity] = query
             self._use(wanted.scaler, 1)
         query.join(wanted.key, wanted.interval, now=self._clock.monotonic(), below=below, anew=anew)
@@ -184,6 +185,13 @@ class Source:
 
     def _unwanted(self) -> Result:
         return self._delivery.failure(Unavailable("the trigger is no longer wanted"))
+
+
+def _together(scaler: Scaler[Any, Any], metadata: Metadata) -> bool:
+    try:
+        return bool(scaler.reads_together(metadata))
+    except Exception:  # noqa: BLE001 - a plugin's code
+        return False
 
 
 def _describe(connection: Connection) -> str:

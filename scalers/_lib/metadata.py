@@ -10,7 +10,7 @@ import enum
 import functools
 import types
 import typing
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NewType, TypeVar, cast, dataclass_transform
 
@@ -140,7 +140,8 @@ def check(*names: str) -> Callable[[Check], Check]:
     """Mark a method of a Metadata or Connection class as a rule over several attributes.
 
     It runs only when none of the named attributes has a problem of its own or is unknown offline, and may use
-    only these. It answers None when all is well, a sentence (put on the first attribute's path), or a
+    only these, as they were written. A Metadata's rule may name its connection's as `connection.host`. It
+    answers None when all is well, a sentence (put on the first attribute's path), or a
     Problem.
     """
 
@@ -162,6 +163,13 @@ class Declared:
     def identity(self) -> Hashable:
         """What makes two of this class equal: all attributes, unless a subclass knows that some are idle."""
         return tuple(getattr(self, item.name, None) for item in dataclasses.fields(self))  # type: ignore[arg-type]
+
+    def settled(self) -> Mapping[str, Any]:
+        """Attributes that come to something else than what was written, as `auto` does to what it chooses.
+
+        Asked once, when all keys of this class are known and none has a problem of its own.
+        """
+        return {}
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self) or not isinstance(other, Declared):

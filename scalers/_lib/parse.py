@@ -64,7 +64,7 @@ class Parsed(Generic[D]):
 
 def parse(cls: type[D], inputs: Inputs) -> Parsed[D]:
     """Find, convert and check every key of `cls` and its connection. Never raises for what a user wrote."""
-    value, problems, assumed = _build(cls, inputs)
+    value, problems, _, assumed = _build(cls, inputs)
     used = {name for spec in every_key(cls) for name in written_names(spec)}
     unused = tuple(sorted(name for name in inputs.metadata if name not in used))
     return Parsed(None if problems else value, tuple(problems), frozenset(assumed), unused)
@@ -87,7 +87,8 @@ def written_names(spec: Key) -> Iterator[str]:
             yield f"{name}FromEnv"
 
 
-def _build(cls: type[D], inputs: Inputs) -> tuple[D, list[Problem], set[str]]:
+def _build(cls: type[D], inputs: Inputs) -> tuple[D, list[Problem], set[str], set[str]]:
+    """The value, its problems, and the attributes that have one and that are unknown."""
     value = object.__new__(
         cls
     )  # Not __init__: an assumed attribute stays away, so that using it is an error.
@@ -96,9 +97,10 @@ def _build(cls: type[D], inputs: Inputs) -> tuple[D, list[Problem], set[str]]:
     assumed: set[str] = set()
     connection = declared_connection(cls)
     if connection is not None:
-        inner, inner_problems, inner_assumed = _build(connection, inputs)
+        inner, inner_problems, inner_wrong, inner_assumed = _build(connection, inputs)
         object.__setattr__(value, "connection", inner)
         problems += inner_problems
+        wrong |= {f"connection.{name}" for name in inner_wrong}
         assumed |= {f"connection.{name}" for name in inner_assumed}
     for attr, spec in declared_keys(cls):
         found = _find(spec, inputs)
@@ -117,7 +119,10 @@ def _build(cls: type[D], inputs: Inputs) -> tuple[D, list[Problem], set[str]]:
             shown = "the value" if spec.secret else f"{found!r}"
             problems.append(Problem(spec.path, f"{shown} {error}"))
     problems += _broken_rules(value, cls, wrong | assumed)
-    return value, problems, assumed
+    if all(name.startswith("connection.") for name in wrong | assumed):
+        for attr, settled in value.settled().items():
+            object.__setattr__(value, attr, settled)
+    return value, problems, wrong, assumed
 
 
 def _converted(spec: Key, found: str, inputs: Inputs) -> Any:

@@ -373,3 +373,51 @@ def test_no_text_does_more_than_be_refused(written, convert):
 def test_no_metadata_makes_parsing_raise(written):
     result = parse(Depth, Inputs(metadata=written))
     assert (result.value is None) == bool(result.problems)
+
+
+class Either(Connection):
+    scheme: str = key(default="auto", order=(METADATA, AUTH))
+    host: str = key(order=(METADATA, AUTH))
+
+    def settled(self):
+        return {"scheme": self.host.partition(":")[0]} if self.scheme == "auto" else {}
+
+
+class Length(Metadata):
+    connection: Either
+    value: int = key(default=0)
+
+    def settled(self):
+        return {"value": self.value or 20}
+
+    @check("value", "connection.scheme")
+    def _secure_ones_want_a_value(self):
+        return "must be given with https" if self.connection.scheme == "https" and not self.value else None
+
+
+def length(unknown=(), **metadata):
+    return parse(Length, Inputs(metadata=metadata, unknown=frozenset(unknown)))
+
+
+def test_what_was_written_may_settle_to_something_else():
+    value = length(host="http://a").value
+    assert (value.connection.scheme, value.value) == ("http", 20)
+    assert value == length(host="http://a", scheme="http", value="20").value
+
+
+def test_a_rule_sees_what_was_written_and_how_the_connection_settled():
+    (problem,) = length(host="https://a").problems
+    assert (problem.path, problem.problem) == ("metadata.value", "must be given with https")
+    assert length(host="https://a", value="1").value.value == 1
+
+
+def test_a_rule_over_the_connection_is_silent_where_a_key_has_its_own_problem():
+    assert [problem.path for problem in length(value="x", host="https://a").problems] == ["metadata.value"]
+
+
+def test_what_is_unknown_offline_neither_settles_nor_breaks_a_rule():
+    offline = length(unknown={AUTH})
+    assert offline.problems == ()
+    assert offline.assumed == {"connection.scheme", "connection.host"}
+    assert offline.value.connection.scheme == "auto"
+    assert offline.value.value == 20

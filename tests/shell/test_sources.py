@@ -4,7 +4,7 @@ import asyncio
 import itertools
 
 import pytest
-from scripted_scalers import Server, World
+from scripted_scalers import Server, Together, World
 
 from scaler.control.sources import Result, TriggerKey, Wanted
 
@@ -81,6 +81,44 @@ async def test_afterwards_a_herd_is_spread_over_the_interval_in_small_batches(wo
     gaps = [b - a for times in polls.values() for a, b in itertools.pairwise(times)]
     assert min(gaps) > 29.8
     assert max(gaps) < 30.2
+
+
+async def test_a_scaler_that_reads_together_has_no_spread_whenever_its_triggers_came(world: World):
+    together = Together()
+    for n in range(100):
+        world.want(f"object-{n}", f"queue-{n}", interval=30, scaler=together)
+        await world.advance(0.7)
+    await world.advance(30)
+    seen = len(world.server.calls)
+    await world.advance(120)
+    assert [len(call) for call in world.server.calls[seen:]] == [100] * 4
+    times = world.server.times[seen:]
+    assert [b - a for a, b in itertools.pairwise(times)] == pytest.approx([30] * 3, abs=0.2)
+
+
+async def test_readers_together_with_other_intervals_meet_where_these_do(world: World):
+    together = Together()
+    for n in range(20):
+        world.want(f"slow-{n}", f"slow-{n}", interval=60, scaler=together)
+        world.want(f"quick-{n}", f"quick-{n}", interval=20, scaler=together)
+        await world.advance(1.1)
+    await world.advance(60)
+    seen = len(world.server.calls)
+    await world.advance(120)
+    assert sorted(len(call) for call in world.server.calls[seen:]) == [20] * 4 + [40] * 2
+
+
+async def test_a_refresh_between_polls_leaves_readers_together(world: World):
+    together = Together()
+    for n in range(20):
+        world.want(f"object-{n}", f"queue-{n}", interval=30, scaler=together)
+    await world.advance(31)
+    asking = asyncio.ensure_future(world.sources.refresh(world.keys(["object-3"])))
+    await world.read()
+    await asking
+    seen = len(world.server.calls)
+    await world.advance(60)
+    assert [len(call) for call in world.server.calls[seen:]] == [20] * 2
 
 
 async def test_the_spread_is_the_same_in_every_process():
