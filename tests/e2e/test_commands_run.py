@@ -13,6 +13,7 @@ from command_line import left, running, tidegate, until, up
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from redis_server import RedisServer
 
 from scaler.pki import KeyPair, issue, make_ca
 
@@ -235,6 +236,58 @@ def test_crds_that_come_later(tmp_path):
         command.until(lambda: ask(command, "/readyz") == (200, "ok"))
         command.until(lambda: kubectl.get("hpa")["items"])
         assert command.stop() == 0
+
+
+LISTED = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: NAME}
+spec:
+  replicas: 0
+  selector: {matchLabels: {app: NAME}}
+  template:
+    metadata: {labels: {app: NAME}}
+    spec: {containers: [{name: main, image: none, env: [{name: PASSWORD, value: "SECRET"}]}]}
+---
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata: {name: NAME}
+spec:
+  scaleTargetRef: {name: NAME}
+  triggers:
+  - type: redis
+    metadata: {address: "127.0.0.1:PORT", listName: jobs, passwordFromEnv: PASSWORD}
+"""
+
+
+@pytest.mark.server
+def test_secrets_stay_out_of_everything_that_is_shown(tmp_path):
+    right, wrong = "correct-horse", "battery-staple"
+    with (
+        RedisServer("--requirepass", right, password=right) as redis,
+        cluster(tmp_path) as kubectl,
+        run(kubectl, tmp_path, "--log-level", "debug") as command,
+    ):
+        for name, secret in (("right", right), ("wrong", wrong)):
+            text = LISTED.replace("NAME", name).replace("SECRET", secret).replace("PORT", str(redis.port))
+            kubectl.apply(text)
+        kubectl("wait", "scaledobject/right", "--for=condition=Active=false", "--timeout=30s")
+        kubectl("wait", "scaledobject/wrong", "--for=condition=Ready=false", "--timeout=30s")
+        redis.cli("LPUSH", "jobs", "1")
+        until(lambda: kubectl.get("deployment", "right")["spec"]["replicas"] == 1)
+        shown = command.err + ask(command, "/metrics")[1]
+        shown += json.dumps([kubectl.get("events"), kubectl.get("scaledobjects"), kubectl.get("hpa")])
+        assert f"127.0.0.1:{redis.port}" in shown
+        assert right not in shown
+        assert wrong not in shown
+
+
+def test_told_to_stop_while_the_api_server_is_gone(tmp_path):
+    with up("--cluster-only", home=tmp_path) as (api_server, kubectl):
+        kubectl.apply(tidegate("crds", home=tmp_path).stdout)
+        with run(kubectl, tmp_path) as command:
+            api_server.close()
+            command.until(lambda: command.events("watch_failed"))
 
 
 def test_ports_that_are_taken(tmp_path):

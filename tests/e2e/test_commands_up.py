@@ -1,6 +1,7 @@
 """`tidegate up` as it is shipped: when it is ready, what it holds, and that it leaves nothing behind."""
 
 import json
+import shutil
 import signal
 import socket
 import stat
@@ -143,6 +144,19 @@ def test_told_to_stop_before_it_is_ready(tmp_path):
         command.stop()
         assert command.process.returncode == 0
     assert not left(tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="no setpriv to tie the workers' lives to ours")
+def test_told_to_stop_twice(tmp_path):
+    """Who does not want to wait: it ends at once, by the signal, and takes its workers along."""
+    with up("--cluster-only", home=tmp_path) as (command, kubectl):
+        kubectl.apply(sleeper("stubborn", "trap 'touch $HOME/told' TERM; while true; do sleep 1000; done"))
+        until(lambda: ready(kubectl, "stubborn") == 2)
+        command.process.send_signal(signal.SIGTERM)
+        until((tmp_path / "told").exists, "the workers are told to end")
+        assert command.process.poll() is None
+        assert command.stop(signal.SIGTERM) == -signal.SIGTERM
+        until(lambda: not left(tmp_path), "everything gone")
 
 
 def test_an_old_kubeconfig_is_replaced(tmp_path):
