@@ -123,6 +123,8 @@ class Evaluator:
         if decision.active is not True and managed.unread():
             return
         if decision.replicas is not None and decision.replicas != replicas:
+            if decision.replicas < replicas and not self._hooks.in_touch():
+                return  # The next read decides again.
             if (
                 decision.reason is Reason.ACTIVATED
                 and managed.activation == "desired"

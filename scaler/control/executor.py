@@ -1,7 +1,8 @@
 """The one place that writes replicas: through the scale subresource, against the resourceVersion the decision was made on.
 
 A conflict means that somebody changed the target meanwhile: the target is read again and the decision made anew. At most one
-write of an object is under way; what is decided meanwhile is decided again at its end.
+write of an object is under way; what is decided meanwhile is decided again at its end. A write that fails is decided about
+anew after a back-off, or at the next read if that comes first.
 """
 
 import asyncio
@@ -21,6 +22,8 @@ __all__ = ["Executor"]
 
 _log = structlog.get_logger(__name__)
 _UP = frozenset({Reason.ACTIVATED, Reason.RAISED_TO_MINIMUM})
+_FIRST, _LONGEST = 0.5, 30.0
+"""Back-off after failed writes, in seconds."""
 
 
 class Executor:
@@ -43,6 +46,7 @@ class Executor:
         self._attempts = attempts
         self._on_done = on_done
         self._tasks: set[asyncio.Task[None]] = set()
+        self._reminders: set[asyncio.Task[None]] = set()
 
     def scale(self, managed: Managed, decision: Decision, target: Target) -> None:
         """Begin to write what was decided about the target as it was seen. The object must not be busy."""
@@ -52,17 +56,41 @@ class Executor:
         task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Let writes under way end; they have deadlines."""
+        """Let writes under way end; they have deadlines. None is tried again."""
         if self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
+        for reminder in self._reminders:
+            reminder.cancel()
+        await asyncio.gather(*self._reminders, return_exceptions=True)
 
     async def _scale(self, managed: Managed, decision: Decision, target: Target) -> None:
         try:
             await self._write(managed, decision, target)
         except (KubeError, TargetError) as error:
             self._failed(managed, decision, target, error)
+            self._remind(managed)
+        else:
+            managed.failures = 0
         finally:
             managed.busy = False
+            self._on_done(managed)
+
+    def _remind(self, managed: Managed) -> None:
+        """Decide anew after a while, and not at once, whatever came meanwhile."""
+        managed.again = False
+        if not managed.reminded:
+            managed.reminded = True
+            delay = min(_LONGEST, _FIRST * 2.0 ** min(managed.failures, 16))
+            reminder = asyncio.get_running_loop().create_task(self._later(managed, delay))
+            self._reminders.add(reminder)
+            reminder.add_done_callback(self._reminders.discard)
+        managed.failures += 1
+
+    async def _later(self, managed: Managed, delay: float) -> None:
+        await self._clock.sleep(delay)
+        managed.reminded = False
+        managed.again = True
+        if not managed.busy:
             self._on_done(managed)
 
     async def _write(self, managed: Managed, decision: Decision, target: Target) -> None:
@@ -107,7 +135,6 @@ class Executor:
             self._events.record(managed.reference, "KEDAScaleTargetDeactivated", note)
 
     def _failed(self, managed: Managed, decision: Decision, target: Target, error: Exception) -> None:
-        """Nothing is lost: the next read decides again."""
         _log.warning(
             "scale write failed", object=managed.so.key, target=str(managed.target), error=str(error)
         )

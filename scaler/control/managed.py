@@ -55,6 +55,10 @@ class Managed:
     """A scale write is under way."""
     again: bool = False
     """Something was to be decided meanwhile."""
+    failures: int = 0
+    """Scale writes that failed in a row."""
+    reminded: bool = False
+    """After such a failure it will be decided anew."""
     settling: bool = False
     settled: bool = False
     """The readings were seen twice alike: an activation may be written."""

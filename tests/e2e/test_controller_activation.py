@@ -77,9 +77,7 @@ async def test_the_sample_that_woke_is_served_until_the_hpa_has_read_it(redis):
         run.scaled_object(meta=DESIRED, pollingInterval=MINUTES)
         await listening(run)
         run.redis.cli("RPUSH", "jobs", *range(30))
-        await run.until(
-            lambda: run.replicas() == 4
-        )  # Four pods at once, or twice as many: the default policies.
+        await run.until(lambda: run.replicas() == 6)
         run.clear()  # Fast workers: the queue is empty before the HPA's first look.
 
         def metric():
