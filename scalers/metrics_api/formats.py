@@ -83,8 +83,9 @@ def _float(found: Any, location: str) -> float:
 
 
 def _yaml(content: bytes, location: str) -> float:
+    text = content.decode()
     try:
-        tree = yaml_tree.parse(content.decode())
+        tree = yaml_tree.parse(text)
     except ValueError as error:
         raise NoData(f"the answer is no YAML that is read: {error}") from None
     for name in location.split("."):
@@ -143,10 +144,9 @@ def _prometheus(content: bytes, location: str) -> float:
         chosen = selector.parse(location)
     except ValueError as error:
         raise InvalidMetadata(f"metadata.valueLocation: {error}") from None
+    text = content.decode()
     try:
-        return exposition.find(content.decode(), chosen)
-    except UnicodeDecodeError:
-        raise
+        return exposition.find(text, chosen)
     except ValueError as error:
         raise NoData(str(error)) from None
 

@@ -101,7 +101,7 @@ def _node(event: Any, anchors: dict[str, Tree]) -> Tree:
             raise ValueError(f"an alias of nothing: *{str(event.anchor)[:40]}")
         return known
     if isinstance(event, yaml.ScalarEvent):
-        node = Scalar(event.value, bool(event.implicit[0]) and event.style is None)
+        node = Scalar(event.value, bool(event.implicit[0]) and not event.style)
     else:
         node = Sequence() if isinstance(event, yaml.SequenceStartEvent) else Mapping()
     if event.anchor is not None:
