@@ -3,6 +3,7 @@
 Equal are connections to the same server with the same credentials: only what the chosen modes use counts.
 """
 
+import functools
 import urllib.parse
 from collections.abc import Hashable
 from contextlib import AbstractAsyncContextManager
@@ -162,6 +163,10 @@ class HttpConnection(Connection):
 
     def identity(self) -> Hashable:
         """See Connection."""
+        return self._identity
+
+    @functools.cached_property
+    def _identity(self) -> Hashable:
         try:
             url = urls.absolute(self.base)
         except InvalidMetadata:

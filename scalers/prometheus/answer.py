@@ -16,7 +16,8 @@ __all__ = ["number", "refused"]
 
 class _Data(msgspec.Struct):
     resultType: Any = None  # noqa: N815 - Prometheus' name
-    result: Any = None
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    """Still unread: what holds a million series is not to be built in order to be refused."""
 
 
 class _Document(msgspec.Struct):
@@ -31,6 +32,7 @@ class _Document(msgspec.Struct):
 
 
 _DECODER = msgspec.json.Decoder(_Document)
+_SERIES = msgspec.json.Decoder(list[msgspec.Raw] | None)
 _RANGE = "the query answers a range vector, which is no number; write rate(...) or *_over_time(...) around it"
 
 
@@ -43,23 +45,25 @@ def number(body: bytes, where: str, *, ignore_null: bool) -> float:
     if document is None or document.data is None or document.status == "error":
         said = f": {str(document.error)[:200]}" if document is not None and document.error else ""
         raise Unavailable(f"{where} does not answer as Prometheus does{said}")
-    kind, result = document.data.resultType, document.data.result
+    kind = document.data.resultType
     if kind == "matrix":
         raise NoData(_RANGE)
     if kind == "string":
         raise NoData("the query answers a string, which is no number")
-    if kind == "scalar":
-        return _value(result, ignore_null=ignore_null)
-    if result is not None and not isinstance(result, list):
-        raise Unavailable(f"{where} does not answer as Prometheus does")
-    if not result:
-        return _nothing(document, ignore_null=ignore_null)
-    if len(result) > 1:
-        raise NoData(
-            f"the query returned multiple elements ({len(result)} series) and only one can be the metric;"
-            " aggregate them, as in sum(...)"
-        )
-    return _value(_sample(result[0]), ignore_null=ignore_null)
+    try:
+        if kind == "scalar":
+            return _value(msgspec.json.decode(document.data.result), ignore_null=ignore_null)
+        series = _SERIES.decode(document.data.result)
+        if not series:
+            return _nothing(document, ignore_null=ignore_null)
+        if len(series) == 1:
+            return _value(_sample(msgspec.json.decode(series[0])), ignore_null=ignore_null)
+    except (msgspec.DecodeError, RecursionError):
+        raise Unavailable(f"{where} does not answer as Prometheus does") from None
+    raise NoData(
+        f"the query returned multiple elements ({len(series)} series) and only one can be the metric;"
+        " aggregate them, as in sum(...)"
+    )
 
 
 def refused(status: int, body: bytes, text: str) -> InvalidMetadata | Unavailable:

@@ -102,15 +102,15 @@ class PrometheusMetadata(Metadata):
     def _parameters_hold_no_line_breaks(self) -> str | None:
         return _line_break(self.query_parameters)
 
-    @check("pod_identity")
+    @check("pod_identity", "connection.auth_modes")
     def _one_way_to_authenticate(self) -> Problem | None:
-        if self.pod_identity in _CLOUDS and self._auth_modes:
-            return Problem(
-                "authenticationRef (podIdentity)",
-                "pod identity cannot be enabled with other auth types",
-                "remove authModes or podIdentity",
-            )
-        return None
+        if self.pod_identity in {"", "none"} or not self.connection.auth_modes:
+            return None
+        return Problem(
+            "authenticationRef (podIdentity)",
+            "pod identity cannot be enabled with other auth types",
+            "remove authModes or podIdentity",
+        )
 
     def query(self) -> Hashable:
         """See Metadata: whatever may change the answer."""
