@@ -1,6 +1,7 @@
 """What the HTTP library's exceptions, and a server's refusals, mean to a trigger."""
 
 import contextlib
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -32,10 +33,12 @@ def _happened(error: Any) -> str:
 
 
 def _text(error: BaseException) -> str:
-    """Without the errno and the file of the C code."""
+    """In few words: without the address, which is said already, and without places in C code."""
     text = getattr(error, "verify_message", None) or getattr(error, "reason", None)
-    text = text or getattr(error, "strerror", None) or str(error)
-    return str(text) or type(error).__name__
+    number = getattr(error, "errno", None)
+    if not text and isinstance(number, int) and number > 0:
+        text = os.strerror(number)
+    return str(text or getattr(error, "strerror", None) or error) or type(error).__name__
 
 
 # The first that fits: an error of a subclass stands before its class.

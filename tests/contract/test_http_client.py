@@ -60,7 +60,9 @@ class TestConnections:
                 assert (await client.get(url)).body == b"7"
 
     async def test_refused(self):
-        error = await refused(Unavailable, "cannot connect", f"http://127.0.0.1:{free_port()}/")
+        error = await refused(
+            Unavailable, "cannot connect: Connection refused", f"http://127.0.0.1:{free_port()}/"
+        )
         assert error.connection
 
     async def test_a_handshake_that_is_never_answered_is_the_connections_fault(self):
