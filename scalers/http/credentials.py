@@ -48,7 +48,10 @@ class Credentials:
         """What no message may repeat."""
         for _, value in (*self.headers, *self.params):
             yield value
-            yield from value.split(" ")[1:]  # Of "Bearer x": x.
+            scheme, _, rest = value.partition(" ")  # Of "Bearer x": x.
+            yield rest
+            if scheme == "Basic":
+                yield _password(rest)
         if self.oauth is not None:
             yield self.oauth.client_secret
             yield from (value for _, value in self.oauth.params)
@@ -57,6 +60,14 @@ class Credentials:
 def basic(user: str, password: str) -> tuple[str, str]:
     """The header of HTTP basic authentication."""
     return "Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def _password(encoded: str) -> str:
+    """Of a basic login; servers are seen to repeat it decoded."""
+    try:
+        return base64.b64decode(encoded, validate=True).decode().partition(":")[2]
+    except ValueError:
+        return ""
 
 
 def forbidden(name: str, value: str) -> str | None:

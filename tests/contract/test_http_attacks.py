@@ -513,6 +513,14 @@ class TestSecrets:
             for text in ("s3cret", basic("u", SECRET)[1].split()[1]):
                 assert text not in str(error)
 
+    async def test_a_password_that_the_server_repeats_decoded(self):
+        async with Pages() as pages:
+            pages["/"] = lambda _request: web.Response(status=401, text=f"no user u with {SECRET}")
+            credentials = Credentials(headers=(basic("u", SECRET),))
+            await refused(Unauthorized, r"no user u with \*\*\*", pages.url("/"), credentials=credentials)
+            odd = Credentials(headers=(("Authorization", "Basic no base64"),))
+            await refused(Unauthorized, "no user u", pages.url("/"), credentials=odd, secrets=[SECRET])
+
     async def test_a_page_in_html_or_without_end_is_not_repeated(self):
         async with Pages() as pages:
             page = web.Response(status=502, text="<html><h1>Bad gateway</h1>", content_type="text/html")
