@@ -29,6 +29,7 @@ from scaler.core.decision import Decision, Outcome, Reason
 from scaler.core.steps import Step
 from scalers import sdk
 from scalers._lib.metadata import REQUIRED, Declared, declared_connection, declared_keys
+from scalers._lib.parse import every_key
 from scalers.registry import Registry
 
 __all__ = ["FLAGS", "PAGES", "generated", "names_in", "reason_rows"]
@@ -160,7 +161,7 @@ def _scaler(trigger_type: str) -> str:
     scaler = Registry().get(trigger_type)
     yes = {True: "yes", False: "no"}
     fresh = f"{scaler.freshness:g} s" if scaler.freshness else "0 s: it is computed for every request"
-    own = any(key.name == "timeout" for _, key in declared_keys(scaler.metadata))
+    own = any("timeout" in key.names for key in every_key(scaler.metadata))
     facts = (
         ("oldest value the HPA is served while the source answers", fresh),
         ("deadline of one read", "as `timeout` says" if own else f"{scaler.timeout:g} s"),
