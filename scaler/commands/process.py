@@ -47,7 +47,7 @@ def run(main: Coroutine[Any, Any, Any]) -> Any:
     """Run a command's coroutine on uvloop where it is installed (the extra `speed`), else on asyncio's own loop.
 
     Ctrl-C, SIGTERM or a closed terminal cancels it, and raises Stopped once it has ended. A second such signal
-    ends the process at once, by the signal.
+    cancels its cleaning up too, which kills what was given time to end; a third ends the process by the signal.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(_until_told(main))
@@ -59,7 +59,7 @@ async def _until_told(main: Coroutine[Any, Any, Any]) -> Any:
     told: list[int] = []
 
     def tell(number: int) -> None:
-        if told:
+        if len(told) == 2:
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)

@@ -6,7 +6,7 @@ import socket
 import tempfile
 import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from redis.asyncio import Redis
@@ -104,11 +104,13 @@ async def _end(clock: Clock, process: asyncio.subprocess.Process) -> None:
         return
     process.terminate()
     try:
-        async with clock.deadline(_LAST_WORDS):
-            await process.wait()
-    except TimeoutError:
-        process.kill()
-        await process.wait()
+        with suppress(TimeoutError):
+            async with clock.deadline(_LAST_WORDS):
+                await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    await process.wait()
 
 
 class _fake:  # noqa: N801 - used like a function

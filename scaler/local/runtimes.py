@@ -163,14 +163,16 @@ class Processes:
         await self._prober.close()
 
     async def _end(self, runs: list[PodRun]) -> None:
-        """SIGTERM, a moment of real time, SIGKILL, and wait until all are gone."""
+        """SIGTERM, a moment of real time, SIGKILL, and wait until all are gone. Cancelled, it grants no moment."""
         for run in runs:
             run.stop()
         closing = [asyncio.create_task(run.close()) for run in runs]
-        if closing:
-            with suppress(TimeoutError):
-                async with self._api.clock.deadline(_LAST_WORDS):
-                    await asyncio.shield(asyncio.gather(*closing))
+        try:
+            if closing:
+                with suppress(TimeoutError):
+                    async with self._api.clock.deadline(_LAST_WORDS):
+                        await asyncio.wait(closing)
+        finally:
             for run in runs:
                 run.kill()
             await asyncio.gather(*closing)

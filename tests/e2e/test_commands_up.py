@@ -1,6 +1,7 @@
 """`tidegate up` as it is shipped: when it is ready, what it holds, and that it leaves nothing behind."""
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -146,17 +147,30 @@ def test_told_to_stop_before_it_is_ready(tmp_path):
     assert not left(tmp_path)
 
 
-@pytest.mark.skipif(shutil.which("setpriv") is None, reason="no setpriv to tie the workers' lives to ours")
 def test_told_to_stop_twice(tmp_path):
-    """Who does not want to wait: it ends at once, by the signal, and takes its workers along."""
+    """Who does not want to wait: workers get no more time."""
     with up("--cluster-only", home=tmp_path) as (command, kubectl):
         kubectl.apply(sleeper("stubborn", "trap 'touch $HOME/told' TERM; while true; do sleep 1000; done"))
         until(lambda: ready(kubectl, "stubborn") == 2)
         command.process.send_signal(signal.SIGTERM)
         until((tmp_path / "told").exists, "the workers are told to end")
-        assert command.process.poll() is None
-        assert command.stop(signal.SIGTERM) == -signal.SIGTERM
-        until(lambda: not left(tmp_path), "everything gone")
+        assert command.stop(signal.SIGTERM) == 0
+    assert not left(tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="no setpriv to tie the workers' lives to ours")
+def test_told_to_stop_three_times(tmp_path):
+    """The way out that needs nothing of ours to work: it ends by the signal."""
+    with up("--cluster-only", home=tmp_path) as (command, kubectl):
+        kubectl.apply(sleeper("polite"))
+        until(lambda: ready(kubectl, "polite") == 2)
+        pid = command.process.pid
+        os.kill(pid, signal.SIGSTOP)  # All three come before anything can end.
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            os.kill(pid, number)
+        os.kill(pid, signal.SIGCONT)
+        assert command.process.wait(20) < 0
+        until(lambda: not left(tmp_path), "the workers died with it")
 
 
 def test_an_old_kubeconfig_is_replaced(tmp_path):
