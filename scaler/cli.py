@@ -22,6 +22,12 @@ Files = Annotated[
         "-f", "--filename", metavar="FILE|-", help="A manifest, a folder of them, or - for stdin; repeatable."
     ),
 ]
+More = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="FILE|-", show_default=False, help="More of them, as a shell makes of -f *.yaml."
+    ),
+]
 Output = Annotated[Literal["text", "json"], typer.Option("-o", "--output", help="How to print.")]
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"],
@@ -140,25 +146,26 @@ def run(
 
 
 @app.command()
-def validate(filename: Files, output: Output = "text") -> None:
+def validate(filename: Files, more: More = None, output: Output = "text") -> None:
     """Check ScaledObjects and TriggerAuthentications, offline. Exit 0: fine, 1: problems, 2: usage.
 
     What only an environment or a TriggerAuthentication could supply is taken as present. Warnings change nothing.
     """
     from scaler.commands.checking import validate as command
 
-    command(filename, output)
+    command([*filename, *(more or ())], output)
 
 
 @app.command()
 def render(
     filename: Files,
+    more: More = None,
     output: Annotated[Literal["yaml", "json"], typer.Option("-o", "--output", help="How to print.")] = "yaml",
 ) -> None:
     """Print the HPAs that would be made of ScaledObjects, offline. Exit 1 when one of them has a problem."""
     from scaler.commands.checking import render as command
 
-    command(filename, output, version("tidegate"))
+    command([*filename, *(more or ())], output, version("tidegate"))
 
 
 @app.command()

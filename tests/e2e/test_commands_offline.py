@@ -140,7 +140,7 @@ def test_several_files_folders_lists_and_stdin(tmp_path):
     stdin = yaml.safe_dump_all(
         [scaled_object("e", triggers=[]), None, {"kind": "Service", "apiVersion": "v1"}]
     )
-    words = ("-f", "folder", "-f", "list.yaml", "--filename", "-")
+    words = ("-f", "folder", "-f", "list.yaml", "-")
     found = checked(tmp_path, *words, code=1, stdin=stdin.encode())
     assert [(finding["file"], finding["name"]) for finding in found["problems"]] == [
         ("folder/a.json", "a"),
@@ -180,7 +180,8 @@ def test_text_that_is_no_manifest(tmp_path):
         (["-f", "missing.yaml"], "tidegate: missing.yaml: No such file or directory"),
         (["-f", "."], "tidegate: .: no .yaml, .yml or .json file in this folder"),
         (["-f", "-", "-o", "xml"], "--output"),
-        (["-f", "-", "word"], "word"),
+        (["word"], "--filename"),
+        (["-f", "-", "missing.yaml"], "tidegate: missing.yaml: No such file or directory"),
     ],
 )
 @pytest.mark.parametrize("command", ["validate", "render"])
