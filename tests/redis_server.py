@@ -51,6 +51,11 @@ class RedisServer:
                 return
         raise AssertionError(f"redis-server does not start: {self._log()}")
 
+    @property
+    def address(self) -> str:
+        """As a trigger writes it."""
+        return f"{self.host}:{self.port}"
+
     def stop(self) -> None:
         """Stop it at once."""
         if self._process is not None:
@@ -92,10 +97,9 @@ class RedisServer:
         return reply
 
     def _try_to_start(self) -> bool:
-        options = ["--bind", self.host, "--port", str(self.port), "--save", "", "--appendonly", "no"]
         with Path(self._folder.name, "log").open("wb") as log:
             self._process = subprocess.Popen(
-                [self._program, *options, "--dir", self._folder.name, *self._args], stdout=log, stderr=log
+                [self._program, *self._command_line(Path(self._folder.name))], stdout=log, stderr=log
             )
         give_up = time.monotonic() + _STARTS_WITHIN
         while self._process.poll() is None and time.monotonic() < give_up:
@@ -109,6 +113,10 @@ class RedisServer:
                 return True
         self.stop()
         return False
+
+    def _command_line(self, folder: Path) -> list[str]:
+        options = ["--bind", self.host, "--port", str(self.port), "--save", "", "--appendonly", "no"]
+        return [*options, "--dir", str(folder), *self._args]
 
     def _log(self) -> str:
         return Path(self._folder.name, "log").read_text(encoding="utf-8", errors="replace")[-2000:]

@@ -1,15 +1,22 @@
-"""The Redis family of triggers. Now: `redis`, a key of one server (lists, sorted sets, sets, hashes).
+"""The Redis family of triggers: keys and streams of one server, of a cluster, or of a master by sentinels.
 
-connection.py  the keys that connect, and which endpoints are the same
-tls.py         certificates and keys from text
-link.py        one connection: replies in order, pushes at any time
-session.py     logged in, and told of changes where the server can
-client.py      what the triggers of a Source share: one session, kept up; who is told of which key
-lengths.py     how many items keys hold, whatever their type
-errors.py      what error replies mean
-scaler.py      the trigger
+The triggers        lists.py (lengths.py reads), streams.py (backlog.py reads)
+The keys to connect connection.py, targets.py, tls.py
+Who is asked        client.py (one server), sentinel.py, cluster.py (slots.py, batch.py, node.py)
+How                 keeper.py keeps a session.py up, which is logged in on a link.py; shared.py, errors.py
+Who is told         news.py: which triggers read the keys that changed
+
+A trigger asks a Client in pairs of a key and a command, and knows nothing of what stands behind it.
 """
 
-from scalers.redis.scaler import RedisList
+from scalers.redis.lists import RedisClusterList, RedisList, RedisSentinelList
+from scalers.redis.streams import RedisClusterStreams, RedisSentinelStreams, RedisStreams
 
-__all__ = ["RedisList"]
+__all__ = [
+    "RedisClusterList",
+    "RedisClusterStreams",
+    "RedisList",
+    "RedisSentinelList",
+    "RedisSentinelStreams",
+    "RedisStreams",
+]

@@ -1,16 +1,18 @@
-"""The keys that connect a trigger to Redis (KEDA's, facts 4)."""
+"""The keys that connect a trigger to Redis (KEDA's, facts 4): one server, a cluster, or a master by sentinels."""
 
-import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator, Hashable
+from collections.abc import AsyncIterator, Hashable, Iterator
 
 from scalers.redis import tls
-from scalers.redis.client import Client
+from scalers.redis.client import Client, ServerClient
+from scalers.redis.cluster import ClusterClient
+from scalers.redis.sentinel import SentinelClient, Sentinels
 from scalers.redis.session import Target
-from scalers.sdk import AUTH, ENV, METADATA, Connection, Host, InvalidMetadata, check, key
+from scalers.redis.targets import Targets, shown, split
+from scalers.sdk import AUTH, ENV, METADATA, Connection, Host, InvalidMetadata, Problem, check, key
 
-__all__ = ["RedisConnection"]
+__all__ = ["RedisClusterConnection", "RedisConnection", "RedisSentinelConnection"]
 
 _ADDRESS = (METADATA, AUTH, ENV)
 _LOGIN = (METADATA, ENV, AUTH)
@@ -70,40 +72,54 @@ class RedisConnection(Connection):
         )
 
     @property
+    def used(self) -> tuple[str, ...]:
+        """The addresses that count."""
+        return self.endpoints[:1]
+
+    @property
     def uses_tls(self) -> bool:
         """With TLS, in whichever way it was asked for."""
         return bool(self.enable_tls) or self.tls == "enable"
 
-    def identity(self) -> Hashable:
+    def identity(self) -> tuple[Hashable, ...]:
         """See Connection: however the server and TLS were written, and only what is used."""
-        login = (self.username, self.password) if self.password else None
         certificates = (self.unsafe_ssl, self.ca, self.certificate, self.private_key, self.key_password)
-        return (self.endpoints[0], login, self.database_index, certificates if self.uses_tls else None)
+        return (
+            frozenset(self.used),
+            (self.username, self.password) if self.password else None,
+            self.database_index,
+            certificates if self.uses_tls else None,
+        )
 
     def describe(self) -> str:
         """See Connection."""
         return f"redis {shown(self.endpoints[0])}/{self.database_index}"
 
+    def warnings(self) -> Iterator[Problem]:
+        """What will fail when it is connected to."""
+        for address in self.used:
+            try:
+                split(address)
+            except InvalidMetadata as error:
+                yield Problem("metadata.address", str(error))
+
     @contextlib.asynccontextmanager
     async def open(self, host: Host) -> AsyncIterator[Client]:
         """See Connection. The server is first connected to when it is first asked."""
-        client = Client(self.describe(), self._target, host)
+        client = self._client(host, self._targets(host))
         try:
             yield client
         finally:
             await client.close()
 
-    async def _target(self) -> Target:
-        host, port = split(self.endpoints[0])
-        context = await asyncio.to_thread(self._tls_context) if self.uses_tls else None
-        return Target(
-            host=host,
-            port=port,
-            username=self.username,
-            password=self.password,
-            database=self.database_index,
-            tls=context,
-        )
+    def _client(self, host: Host, targets: Targets) -> Client:
+        async def target() -> Target:
+            return await targets.at(*split(self.endpoints[0]), database=self.database_index)
+
+        return ServerClient(self.describe(), target, host)
+
+    def _targets(self, host: Host) -> Targets:
+        return Targets(host, (self.username, self.password), self._tls_context if self.uses_tls else None)
 
     def _tls_context(self) -> ssl.SSLContext:
         return tls.context(
@@ -115,27 +131,100 @@ class RedisConnection(Connection):
         )
 
 
-def split(address: str) -> tuple[str, int]:
-    """The host and the port of `host:port` or `[v6]:port`. Raises InvalidMetadata.
+class RedisClusterConnection(RedisConnection):
+    """A Redis Cluster, by any of its nodes."""
 
-    KEDA accepts any text and fails when it connects; so do we.
-    """
-    host, colon, port = address.rpartition(":")
-    if "://" in address or "@" in address:
-        raise InvalidMetadata(
-            f"address {shown(address)!r} is a URL: write host:port, and username, password and enableTLS as keys"
+    addresses: tuple[str, ...] = key(
+        "address",
+        "addresses",
+        default=(),
+        order=_ADDRESS,
+        help="some nodes of the cluster, as host:port,host:port; the first that answers names all others",
+    )
+    hosts: tuple[str, ...] = key(
+        "host", "hosts", default=(), order=_LOGIN, help="hosts of nodes, besides those in addresses"
+    )
+    ports: tuple[str, ...] = key(
+        "port", "ports", default=(), order=_LOGIN, help="the ports that go with hosts, one for each"
+    )
+    database_index: int = key(default=0, help="does not count: a cluster has no databases but 0")
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """See RedisConnection."""
+        return tuple(address for address in self.endpoints if address)
+
+    def identity(self) -> tuple[Hashable, ...]:
+        """See RedisConnection."""
+        nodes, login, _, certificates = super().identity()
+        return (nodes, login, certificates)
+
+    def describe(self) -> str:
+        """See Connection."""
+        return f"redis cluster {','.join(map(shown, self.used))}"
+
+    def warnings(self) -> Iterator[Problem]:
+        """See RedisConnection."""
+        yield from super().warnings()
+        if self.database_index:
+            yield Problem("metadata.databaseIndex", "does not count: a cluster has no databases but 0")
+
+    def _client(self, host: Host, targets: Targets) -> Client:
+        return ClusterClient(self.describe(), self.used, targets, host)
+
+
+class RedisSentinelConnection(RedisConnection):
+    """The master that sentinels know by a name."""
+
+    addresses: tuple[str, ...] = key(
+        "address",
+        "addresses",
+        default=(),
+        order=_ADDRESS,
+        help="the sentinels, as host:port,host:port; asked in this order",
+    )
+    hosts: tuple[str, ...] = key(
+        "host", "hosts", default=(), order=_LOGIN, help="hosts of sentinels, besides those in addresses"
+    )
+    ports: tuple[str, ...] = key(
+        "port", "ports", default=(), order=_LOGIN, help="the ports that go with hosts, one for each"
+    )
+    sentinel_username: str = key(
+        default="",
+        order=_ADDRESS,
+        help="ACL user of the sentinels; counts only together with sentinelPassword",
+    )
+    sentinel_password: str = key(default="", order=_ADDRESS, secret=True, help="password of the sentinels")
+    sentinel_master: str = key(
+        default="",
+        order=_ADDRESS,
+        help="the name that the sentinels know the master by; reads fail without it",
+    )
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """See RedisConnection."""
+        return tuple(address for address in self.endpoints if address)
+
+    def identity(self) -> tuple[Hashable, ...]:
+        """See RedisConnection."""
+        login = (self.sentinel_username, self.sentinel_password) if self.sentinel_password else None
+        return (*super().identity(), self.sentinel_master, login)
+
+    def describe(self) -> str:
+        """See Connection."""
+        names = ",".join(map(shown, self.used))
+        return f"redis master {self.sentinel_master}/{self.database_index} by sentinels {names}"
+
+    def warnings(self) -> Iterator[Problem]:
+        """See RedisConnection."""
+        yield from super().warnings()
+        if not self.sentinel_master:
+            yield Problem("metadata.sentinelMaster", "is not given: no master will be found")
+
+    def _client(self, host: Host, targets: Targets) -> Client:
+        login = (self.sentinel_username, self.sentinel_password)
+        sentinels = Sentinels(
+            self.used, self.sentinel_master, targets, login=login, database=self.database_index
         )
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host:
-        raise InvalidMetadata(f"address {address!r} has too many colons: write an IPv6 address as [::1]:6379")
-    if not colon or not (port.isascii() and port.isdigit()) or not 0 < int(port[:6]) < 65536:
-        raise InvalidMetadata(
-            f"address {address!r} has no port from 1 to 65535: write host:port, such as {host or address}:6379"
-        )
-    return host or "localhost", int(port)
-
-
-def shown(address: str) -> str:
-    """The address without the login that somebody may have written into it."""
-    return address.rpartition("@")[2]
+        return SentinelClient(self.describe(), sentinels, host)

@@ -27,7 +27,8 @@ def meaning(reply: ReplyError, asked: str) -> ScalerError:
         return Unauthorized(f"{asked}: the server does not allow it: {text}")
     if word in _CLUSTER:
         return InvalidMetadata(
-            f"{asked}: the server belongs to a Redis Cluster ({word}); use the type redis-cluster"
+            f"{asked}: the server belongs to a Redis Cluster ({word}); use the type redis-cluster or "
+            "redis-cluster-streams"
         )
     if "DB index" in text:
         return InvalidMetadata(f"{asked}: {text}; write a databaseIndex that the server has")

@@ -22,10 +22,10 @@ _COUNTS = {b"list": _LIST, b"none": _LIST, b"zset": "ZCARD", b"set": "SCARD", b"
 async def lengths(client: Client, keys: Sequence[bytes]) -> list[int | ScalerError]:
     """The number of items of each key, or what keeps it from being known. Raises when none is known."""
     kinds = client.kinds
-    replies = await client.ask([(kinds.get(key, _LIST), key) for key in keys])
+    replies = await client.ask([(key, (kinds.get(key, _LIST), key)) for key in keys])
     puzzles = [at for at, reply in enumerate(replies) if _is_wrong_type(reply)]
     if puzzles:
-        types = await client.ask([("TYPE", keys[at]) for at in puzzles])
+        types = await client.ask([(keys[at], ("TYPE", keys[at])) for at in puzzles])
         known = []
         for at, kind in zip(puzzles, types, strict=True):
             if kind in _COUNTS:
@@ -33,10 +33,11 @@ async def lengths(client: Client, keys: Sequence[bytes]) -> list[int | ScalerErr
                 known.append(at)
             else:
                 kinds.pop(keys[at], None)
-                replies[at] = kind if isinstance(kind, ReplyError) else _unsupported(keys[at], kind)
-        for at, reply in zip(
-            known, await client.ask([(kinds[keys[at]], keys[at]) for at in known]), strict=True
-        ):
+                replies[at] = (
+                    kind if isinstance(kind, ReplyError | ScalerError) else _unsupported(keys[at], kind)
+                )
+        counts = await client.ask([(keys[at], (kinds[keys[at]], keys[at])) for at in known])
+        for at, reply in zip(known, counts, strict=True):
             replies[at] = reply
     return [_length(client, key, reply) for key, reply in zip(keys, replies, strict=True)]
 

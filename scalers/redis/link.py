@@ -7,6 +7,7 @@ and is either the next awaited reply or a push. Nothing else reads, so reads and
 """
 
 import asyncio
+import socket
 import ssl
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -15,13 +16,16 @@ from typing import Any, cast
 
 import hiredis
 
-from scalers.sdk import Unavailable
+from scalers._lib.addresses import refusal
+from scalers.sdk import InvalidMetadata, Unavailable
 
 __all__ = ["Command", "Link", "Push"]
 
 Command = tuple[str | bytes | int, ...]
 Push = Callable[[list[Any]], None]
 _INCOMPLETE = object()
+_ADDRESSES = 4
+"""How many addresses of one name are tried."""
 # hiredis' annotation names a union of its own; ours is narrower.
 _pack: Callable[[Any], bytes] = hiredis.pack_command
 
@@ -62,20 +66,31 @@ class Link(asyncio.Protocol):
         port: int,
         *,
         tls: ssl.SSLContext | None,
+        allow_loopback: bool,
         patience: float,
         on_push: Push,
         on_lost: Callable[[], None],
     ) -> "Link":
-        """Connect. Raises OSError (ssl.SSLError is one); the caller sets the deadline."""
+        """Connect. Raises OSError (ssl.SSLError is one), and InvalidMetadata for a place no trigger may reach.
+
+        The caller sets the deadline.
+        """
         loop = asyncio.get_running_loop()
-        _, link = await loop.create_connection(
-            lambda: cls(f"{host}:{port}", patience, on_push, on_lost),
-            host,
-            port,
-            ssl=tls,
-            server_hostname=host if tls is not None else None,
-        )
-        return link
+        refused: list[OSError] = []
+        for address in await _addresses(host, port, allow_loopback=allow_loopback):
+            try:
+                _, link = await loop.create_connection(
+                    lambda: cls(f"{host}:{port}", patience, on_push, on_lost),
+                    address,
+                    port,
+                    ssl=tls,
+                    server_hostname=host if tls is not None else None,
+                )
+            except OSError as error:
+                refused.append(error)
+            else:
+                return link
+        raise refused[0]
 
     @property
     def alive(self) -> bool:
@@ -166,3 +181,16 @@ class Link(asyncio.Protocol):
         if not self._pending:
             return False
         return self._loop.time() - max(self._heard, self._pending[0].sent) >= self._patience * 0.99
+
+
+async def _addresses(host: str, port: int, *, allow_loopback: bool) -> list[str]:
+    """The IP addresses to try. Looked up here, so that what was allowed is what is connected to."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = list(dict.fromkeys(str(info[4][0]) for info in found))[:_ADDRESSES]
+    for address in addresses:
+        why = refusal(address, allow_loopback=allow_loopback)
+        if why is not None:
+            raise InvalidMetadata(f"{host}:{port} {why}")
+    if not addresses:
+        raise OSError(f"{host} has no address")
+    return addresses

@@ -11,7 +11,7 @@ session reads on without.
 
 import asyncio
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from scalers.redis.errors import first_word, meaning, refused_login
 from scalers.redis.link import Command, Link
 from scalers.sdk import Unavailable
 
-__all__ = ["CONNECT_SECONDS", "REPLY_SECONDS", "Session", "Target", "Tell"]
+__all__ = ["CONNECT_SECONDS", "REPLY_SECONDS", "Session", "Target", "Tell", "ask_once"]
 
 CONNECT_SECONDS = 2.0
 """For everything until the server is ready to be read: DNS, TCP, TLS, login."""
@@ -36,7 +36,10 @@ Tell = Callable[[list[bytes] | None], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """Where to connect and who to be. The username counts only with a password (as in KEDA)."""
+    """Where to connect and who to be. The username counts only with a password (as in KEDA).
+
+    `vet`, where given, is asked when logged in whether this is the right server, and raises ScalerError if not.
+    """
 
     host: str
     port: int
@@ -44,6 +47,8 @@ class Target:
     password: str = field(default="", repr=False)
     database: int = 0
     tls: ssl.SSLContext | None = None
+    allow_loopback: bool = True
+    vet: Callable[[Link], Awaitable[None]] | None = None
 
 
 class Session:
@@ -123,6 +128,8 @@ class Session:
     async def _read_from(self) -> bool:
         """Make the reading connection. Answers whether it takes pushes."""
         self._reading, pushes = await self._log_in()
+        if self._target.vet is not None:
+            await self._target.vet(self._reading)
         if self._target.database:
             (reply,) = await self._reading.ask([("SELECT", self._target.database)])
             if isinstance(reply, ReplyError):
@@ -136,6 +143,7 @@ class Session:
             target.host,
             target.port,
             tls=target.tls,
+            allow_loopback=target.allow_loopback,
             patience=REPLY_SECONDS,
             on_push=self._pushed,
             on_lost=self._on_lost,
@@ -174,6 +182,15 @@ class Session:
         keys = push[-1]
         if push[0] == b"invalidate" or push[:2] == [b"message", INVALIDATIONS.encode()]:
             self._tell(keys if isinstance(keys, list) else None)
+
+
+async def ask_once(target: Target, commands: Sequence[Command]) -> list[Any]:
+    """The replies of a server that is then left. Raises ScalerError."""
+    session = await Session.open(target, wake_ups=False, tell=lambda _: None, on_lost=lambda: None)
+    try:
+        return await session.ask(commands)
+    finally:
+        await session.close()
 
 
 async def _greet(link: Link, target: Target) -> bool:

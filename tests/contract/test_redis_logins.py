@@ -12,7 +12,7 @@ from redis_server import RedisServer
 
 from scaler import pki
 from scalers.redis import errors
-from scalers.redis.connection import split
+from scalers.redis.targets import split
 from scalers.registry import Registry
 from scalers.sdk import Inputs, InvalidMetadata, ScalerError, Unauthorized, Unavailable, parse
 from scalers.testing import ContractHost, free_port

@@ -11,6 +11,7 @@ from fakeredis import TcpFakeServer
 from redis_server import RedisServer
 
 from scalers.redis import client as client_module
+from scalers.redis.news import SWEEP
 from scalers.registry import Registry
 from scalers.sdk import Change, Inputs, ScalerError, parse
 from scalers.testing import ContractHost, Fault, FaultProxy
@@ -86,7 +87,7 @@ def server(request):
 class TestBothWays:
     @pytest.fixture(autouse=True)
     def _often(self, monkeypatch):
-        monkeypatch.setattr(client_module, "_CHECK_SECONDS", 0.1)
+        monkeypatch.setattr(client_module, "CHECK_SECONDS", 0.1)
 
     async def test_the_trigger_whose_key_changed_is_told_and_no_other(self, server):
         changed, other = trigger("changed", port=server.port), trigger("other", port=server.port)
@@ -164,6 +165,7 @@ class TestBothWays:
         many = [trigger(f"flood-{n}", port=server.port) for n in range(20)]
         async with many[0].connection.open(ContractHost()) as client:
             stop = asyncio.Event()
+            news = client.newsroom.of(SCALER.metadata)
 
             def push():
                 while not stop.is_set():
@@ -175,7 +177,7 @@ class TestBothWays:
             try:
                 for _ in range(200):  # Nobody listens, while every read arms the keys again.
                     await SCALER.measure_many(client, many)
-                    assert len(client._changed) <= len(many)
+                    assert len(news) <= len(many)
             finally:
                 stop.set()
                 pushing.join()
@@ -211,7 +213,7 @@ class TestBothWays:
                 await SCALER.measure_many(client, many)
                 del many
                 gc.collect()
-            assert len(client._readers) <= 2 * 200 + 2 * client_module._SWEEP
+            assert client.newsroom.of(SCALER.metadata).known <= 2 * 200 + 2 * SWEEP
 
 
 class TestWhereItCannotBe:
@@ -261,7 +263,7 @@ class TestWhereItCannotBe:
 class TestUnreliableNews:
     async def test_a_redirection_that_is_broken_without_a_sign(self, monkeypatch):
         """The second connection hangs: no answer to PING, and the session is made anew."""
-        monkeypatch.setattr(client_module, "_CHECK_SECONDS", 0.1)
+        monkeypatch.setattr(client_module, "CHECK_SECONDS", 0.1)
         with RedisServer("--rename-command", "HELLO", "") as server:
             async with FaultProxy(server.host, server.port) as proxy:
                 metadata = trigger("q", port=proxy.port)
@@ -280,7 +282,7 @@ class TestUnreliableNews:
         with RedisServer("--rename-command", "HELLO", "") as server:
             metadata = trigger("q", port=server.port)
             async with metadata.connection.open(ContractHost()) as client:
-                session = await client._up()
+                session = await client.keeper.session()
                 assert await session.check()
                 with socket.create_connection((server.host, server.port)) as third:
                     third.sendall(b"CLIENT ID\r\n")
@@ -297,7 +299,7 @@ class TestUnreliableNews:
     async def test_tracking_that_is_off(self):
         with RedisServer("--rename-command", "HELLO", "") as server:
             async with trigger("q", port=server.port).connection.open(ContractHost()) as client:
-                session = await client._up()
+                session = await client.keeper.session()
                 await session.ask([("CLIENT", "TRACKING", "OFF")])
                 assert not await session.check()
 

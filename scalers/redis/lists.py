@@ -1,13 +1,14 @@
-"""The `redis` trigger: how many items a key holds (KEDA's, facts 4)."""
+"""The triggers `redis`, `redis-cluster` and `redis-sentinel`: how many items a key holds (KEDA's, facts 4)."""
 
 from collections.abc import AsyncIterator, Sequence
+from typing import ClassVar
 
 from scalers.redis.client import Client
-from scalers.redis.connection import RedisConnection, split
+from scalers.redis.connection import RedisClusterConnection, RedisConnection, RedisSentinelConnection
 from scalers.redis.lengths import lengths
-from scalers.sdk import Change, InvalidMetadata, Metadata, Problem, Reading, Role, Scaler, ScalerError, key
+from scalers.sdk import Change, Metadata, Problem, Reading, Role, Scaler, ScalerError, key
 
-__all__ = ["RedisList", "RedisListMetadata"]
+__all__ = ["RedisClusterList", "RedisList", "RedisListMetadata", "RedisSentinelList"]
 
 
 class RedisListMetadata(Metadata):
@@ -23,10 +24,22 @@ class RedisListMetadata(Metadata):
         return f"redis-{self.list_name}"
 
 
+class RedisClusterListMetadata(RedisListMetadata):
+    """The same keys for a cluster."""
+
+    connection: RedisClusterConnection
+
+
+class RedisSentinelListMetadata(RedisListMetadata):
+    """The same keys for a master by sentinels."""
+
+    connection: RedisSentinelConnection
+
+
 class RedisList(Scaler[Client, RedisListMetadata]):
     """See the module."""
 
-    metadata = RedisListMetadata
+    metadata: ClassVar[type[Metadata]] = RedisListMetadata
     freshness = 1.0
     timeout = 5.0
     connects_first = True
@@ -41,7 +54,7 @@ class RedisList(Scaler[Client, RedisListMetadata]):
     async def measure_many(
         self, client: Client, batch: Sequence[RedisListMetadata]
     ) -> list[Reading | ScalerError]:
-        """See Batches: all in one pipeline."""
+        """See Batches: all in one pipeline (to each node)."""
         keys = [metadata.list_name.encode() for metadata in batch]
         for name, metadata in zip(keys, batch, strict=True):
             client.reads(name, metadata)
@@ -50,12 +63,20 @@ class RedisList(Scaler[Client, RedisListMetadata]):
 
     def changes(self, client: Client) -> AsyncIterator[Change]:
         """See Wakes: told by the server's client tracking."""
-        return client.changes()
+        return client.changes(self.metadata)
 
     def warnings(self, metadata: RedisListMetadata) -> Sequence[Problem]:
         """See Scaler: an address is looked at when it is connected to."""
-        try:
-            split(metadata.connection.endpoints[0])
-        except InvalidMetadata as error:
-            return (Problem("metadata.address", str(error)),)
-        return ()
+        return tuple(metadata.connection.warnings())
+
+
+class RedisClusterList(RedisList):
+    """Of a key of a cluster."""
+
+    metadata: ClassVar[type[Metadata]] = RedisClusterListMetadata
+
+
+class RedisSentinelList(RedisList):
+    """Of a key of the master that sentinels know."""
+
+    metadata: ClassVar[type[Metadata]] = RedisSentinelListMetadata
