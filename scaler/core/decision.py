@@ -178,7 +178,7 @@ def _without_work(policy: Policy, replicas: int, times: Times, now: datetime) ->
         return _without(Reason.AT_REST, times, f"no work; at {replicas}{hint}")
     until = _cooldown_end(policy, times)
     if now <= until:
-        waiting = f"no work; from {replicas} to {rest} after {until.isoformat()}"
+        waiting = f"no work; from {replicas} to {rest} after {until:%Y-%m-%dT%H:%M:%SZ}"
         return _without(Reason.COOLING_DOWN, times, waiting, until=until)
     return _without(Reason.DEACTIVATED, times, f"no work; from {replicas} to {rest}", to=rest)
 

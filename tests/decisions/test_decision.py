@@ -44,4 +44,4 @@ def test_the_message_names_the_trigger_the_cause_and_the_counts():
     assert decided(World({}, (outcome(active=True),), 0)).message == "work in s0-jobs; from 0 to 1"
     assert decided(World({}, (failed(2),), 0)).message == "s2-jobs: Unavailable connection refused"
     cooling = decided(World({}, (outcome(),), 4, last_active=NOW)).message
-    assert cooling == "no work; from 4 to 0 after 2026-01-05T12:05:00+00:00"
+    assert cooling == "no work; from 4 to 0 after 2026-01-05T12:05:00Z"
