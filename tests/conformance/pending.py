@@ -71,7 +71,6 @@ NOT_BUILT: tuple[str, ...] = (
     "postgresql",
     "predictkube",
     "pulsar",
-    "rabbitmq",
     "selenium-grid",
     "solace-direct-messaging",
     "solace-event-queue",
