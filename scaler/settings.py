@@ -34,6 +34,15 @@ class ControllerSettings:
     retry_cap: float = 60.0
     """Longest such wait (seconds). KEDA waits up to 1000 s; a mended object should not wait that long."""
 
+    cluster_namespace: str = "tidegate"
+    """Where a ClusterTriggerAuthentication's Secrets, ConfigMaps and ServiceAccounts are: our own namespace."""
+
+    filepath_auth_root: str | None = None
+    """The directory that `filePath` of a ClusterTriggerAuthentication is below; None: `filePath` is refused."""
+
+    bound_token_seconds: float = 3600.0
+    """Life (seconds) of the ServiceAccount tokens asked for; the API server grants at least 600. Renewed at four fifths."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdapterSettings:

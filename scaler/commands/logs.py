@@ -14,7 +14,10 @@ Level = Literal["debug", "info", "warning", "error"]
 def configure(level: Level) -> None:
     """Show our events from `level` up, and what libraries say by way of `logging` when it is at least a warning."""
     terminal = sys.stderr.isatty()
-    renderer: Any = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    renderer: Any = structlog.processors.JSONRenderer()
+    if terminal:
+        # The default shows the values of local variables below a traceback: they may be secret.
+        renderer = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     number = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[

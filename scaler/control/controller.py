@@ -12,6 +12,7 @@ import structlog
 
 from metrics_adapter.store import Metric, Store
 from scaler.clock import Clock
+from scaler.control.credentials import Credentials
 from scaler.control.evaluator import Evaluator, Hooks
 from scaler.control.executor import Executor
 from scaler.control.feed import Feed
@@ -84,6 +85,9 @@ class Controller:
             status=self._status,
         )
         self._events = EventRecorder(kube, clock, instance=instance, capacity=_EVENTS)
+        self._credentials = Credentials(
+            kube, clock, settings=settings, events=self._events, again=self._queue.add
+        )
         self._reporter = Reporter(clock, self._status, self._events, self._sightings.hpa)
         self._targets = Targets(
             kube,
@@ -129,6 +133,7 @@ class Controller:
             scalers=scalers,
             roster=self._roster,
             targets=self._targets,
+            credentials=self._credentials,
             sources=self._sources,
             feed=self._feed,
             hpas=hpas,
@@ -140,14 +145,14 @@ class Controller:
 
     async def start(self) -> None:
         """Begin to watch and to work; returns at once."""
-        runs = (*self._sightings.runs(), self._status.run(), self._work())
+        runs = (*self._sightings.runs(), *self._credentials.runs(), self._status.run(), self._work())
         self._tasks = [asyncio.create_task(run) for run in runs]
         self._telling = asyncio.create_task(self._events.run())
 
     @property
     def synced(self) -> bool:
         """Has every watch shown a first complete list?"""
-        return self._sightings.synced
+        return self._sightings.synced and self._credentials.synced
 
     async def close(self) -> None:
         """Stop. Writes under way end; nothing new begins."""
@@ -158,6 +163,7 @@ class Controller:
         self._status.close()
         await self._targets.close()
         await self._sightings.close()
+        await self._credentials.close()
         if self.synced and self._tasks:
             await asyncio.wait(self._tasks, timeout=_GRACE)
         await self._events.close()
@@ -188,7 +194,7 @@ class Controller:
 
     def _target_seen(self, key: TargetKey, old: Target | None, new: Target | None) -> None:
         for managed in self._roster.of_target(key):
-            if old is None or new is None or old.uid != new.uid or old.containers != new.containers:
+            if old is None or new is None or not old.same_pods(new):
                 self._queue.add(managed.key)
             if old is not None and new is not None and old.replicas != new.replicas:
                 self._feed.replicas_changed(managed, self._clock.monotonic())
@@ -254,4 +260,5 @@ class Controller:
         managed.in_charge = False
         self._sources.forget(managed.uid)
         self._feed.forget(managed.key)
+        self._credentials.forget(managed.key)
         self._roster.remove(managed)

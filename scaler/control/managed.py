@@ -160,7 +160,7 @@ class Managed:
         """The keys of the status that follow from the manifest and the target (facts 1.4)."""
         wanted: dict[str, Any] = {
             "triggersTypes": ",".join(dict.fromkeys(trigger.type for trigger in self.so.spec.triggers)),
-            "authenticationsTypes": "",
+            "authenticationsTypes": ",".join(dict.fromkeys(self._authentications())),
         }
         if self.target is not None:
             resource = self.target.resource
@@ -176,6 +176,10 @@ class Managed:
             wanted["externalMetricNames"] = [name for built in self.triggers for name in built.names]
             wanted["hpaName"] = self.hpa_name
         return wanted
+
+    def _authentications(self) -> Iterator[str]:
+        refs = (trigger.authentication_ref for trigger in self.so.spec.triggers)
+        return (ref.name for ref in refs if ref is not None)
 
     def activity(self) -> dict[str, Any]:
         """status.triggersActivity: a metric without a verdict keeps the last one."""

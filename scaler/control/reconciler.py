@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from scaler.clock import Clock
-from scaler.control.environment import environment
+from scaler.control.credentials import Credentials
 from scaler.control.feed import Feed
 from scaler.control.hpas import Hpas, controller_of
 from scaler.control.managed import Managed
@@ -84,6 +84,7 @@ class Reconciler:
     scalers: Scalers
     roster: Roster
     targets: Targets
+    credentials: Credentials
     sources: Sources
     feed: Feed
     hpas: Hpas
@@ -104,7 +105,7 @@ class Reconciler:
         await self._label(so)
         await self._target(managed)
         self._check(so, Step.BOUNDS, Step.TRIGGERS, Step.HPA, Step.ANNOTATIONS)
-        self._triggers(managed)
+        await self._triggers(managed)
         if not self._tried(managed):
             return False
         await self._hpa(managed)
@@ -181,17 +182,16 @@ class Reconciler:
         if managed.original_replicas is None:
             managed.original_replicas = target.replicas
 
-    def _triggers(self, managed: Managed) -> None:
+    async def _triggers(self, managed: Managed) -> None:
         so = managed.so
         target = self.targets.get(managed.target) if managed.target is not None else None
-        container = so.target.env_source_container_name
         try:
-            env = environment(target.containers if target is not None else (), container)
+            resolved = await self.credentials.resolve(so, target)
         except ValueError as error:
             text = f"spec.scaleTargetRef.envSourceContainerName: {error}"
             raise CheckFailed(Step.HPA, text, events=[("KEDAScalerFailed", text)]) from error
         managed.activation = rules.activation(so, self.namespace_annotations(so.namespace), self.activation)
-        managed.take(build(so, env, self.scalers))
+        managed.take(build(so, resolved, self.scalers))
         interval = float(so.polling_interval)
         wanted = [want for built in managed.triggers if (want := built.wanted(so.uid, interval)) is not None]
         self.sources.want(so.uid, wanted)

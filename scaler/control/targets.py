@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from scaler.clock import Clock
-from scaler.control.environment import Container, containers_of
+from scaler.control.environment import Container, containers_of, service_account_of
 from scaler.control.versions import later
 from scaler.core.model import ScaleTargetRef
 from scaler.kube.client import Kube
@@ -64,6 +64,13 @@ class Target:
     resource_version: str
     replicas: int | None
     containers: tuple[Container, ...]
+    service_account: str = ""
+    """As its pod template names it; empty: the namespace's default one."""
+
+    def same_pods(self, other: "Target") -> bool:
+        """Is all that triggers are told of its pods the same?"""
+        mine = (self.uid, self.containers, self.service_account)
+        return mine == (other.uid, other.containers, other.service_account)
 
 
 class Targets:
@@ -193,6 +200,7 @@ class Targets:
             resource_version=meta["resourceVersion"],
             replicas=spec.get("replicas") or 0,
             containers=before.containers if before is not None else (),
+            service_account=before.service_account if before is not None else "",
         )
         self._answers[key] = target
         self._clean(key, self._seen(key))
@@ -215,7 +223,9 @@ class Targets:
         if answer is None or seen is None or later(answer.resource_version, seen.resource_version):
             return
         if seen.replicas is None and seen.resource_version == answer.resource_version:
-            self._answers[key] = replace(answer, containers=seen.containers)
+            self._answers[key] = replace(
+                answer, containers=seen.containers, service_account=seen.service_account
+            )
         else:
             del self._answers[key]
 
@@ -243,4 +253,5 @@ def _trim(obj: Mapping[str, Any]) -> Target:
         resource_version=meta["resourceVersion"],
         replicas=replicas if isinstance(replicas, int) else None,
         containers=containers_of(obj),
+        service_account=service_account_of(obj),
     )

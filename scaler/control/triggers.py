@@ -1,14 +1,27 @@
 """From a ScaledObject's triggers to what is read: each trigger built on its own, so that a bad one is only itself."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from scaler.control.environment import Environment
+from scaler.control.resolution import Resolved
 from scaler.control.results import TriggerKey, Wanted
+from scaler.control.unresolved import error_of
 from scaler.core import hpa, model
 from scalers._lib import quantity
 from scalers._lib.metric_type import external_metric_type
-from scalers.sdk import Inputs, InvalidMetadata, Metadata, MetricSpec, Scaler, ScalerError, parse
+from scalers.sdk import (
+    AUTH,
+    ENV,
+    Inputs,
+    InvalidMetadata,
+    Metadata,
+    MetricSpec,
+    Parsed,
+    Scaler,
+    ScalerError,
+    parse,
+)
 
 __all__ = ["Built", "Scalers", "build"]
 
@@ -55,18 +68,18 @@ class Built:
         )
 
 
-def build(so: model.ScaledObject, env: Environment, scalers: Scalers) -> tuple[Built, ...]:
-    """Every trigger of the object, in order. Never raises for what a user wrote: the error is the trigger's own."""
-    return tuple(_build(so, index, env, scalers) for index in range(len(so.spec.triggers)))
+def build(so: model.ScaledObject, resolved: Sequence[Resolved], scalers: Scalers) -> tuple[Built, ...]:
+    """Every trigger of the object, in order, with what it resolved to.
+
+    Never raises for what a user wrote: the error is the trigger's own.
+    """
+    return tuple(_build(so, index, given, scalers) for index, given in enumerate(resolved))
 
 
-def _build(so: model.ScaledObject, index: int, env: Environment, scalers: Scalers) -> Built:
+def _build(so: model.ScaledObject, index: int, given: Resolved, scalers: Scalers) -> Built:
     trigger = so.spec.triggers[index]
     built = Built(index=index, type=trigger.type, metric_type="AverageValue", specs=(INVALID,))
     path = f"spec.triggers[{index}]"
-    inputs = Inputs(
-        metadata=trigger.metadata, env=env.values, object={"namespace": so.namespace, "name": so.name}
-    )
     try:
         scaler = scalers.get(trigger.type)
     except ScalerError as error:
@@ -76,23 +89,44 @@ def _build(so: model.ScaledObject, index: int, env: Environment, scalers: Scaler
     except ValueError as error:
         return replace(built, error=InvalidMetadata(f"{path}.metricType: {error}"))
     try:
-        metadata = _parse(path, scaler, inputs, env)
-        specs = tuple(scaler.specs(metadata))
+        parsed = parse(scaler.metadata, _inputs(so, trigger, given))
+        problems = [problem.under(path) for problem in (*given.problems, *parsed.problems)]
+        specs = _specs(scaler, parsed)
+        if problems or parsed.value is None:
+            failures = [failure for _, failure in given.failures]
+            return replace(built, specs=specs or built.specs, error=error_of(failures, problems))
         for spec in specs:
             quantity.from_number(spec.target)  # Raises for what is no number.
     except ScalerError as error:
         return replace(built, error=error)
     except Exception as error:  # noqa: BLE001 - a plugin's code: its fault is this trigger's alone.
         return replace(built, error=InvalidMetadata(f"{path} ({trigger.type}): the scaler failed: {error!r}"))
-    return replace(built, specs=specs, scaler=scaler, metadata=metadata)
+    return replace(built, specs=specs, scaler=scaler, metadata=parsed.value)
 
 
-def _parse(path: str, scaler: Scaler[Any, Any], inputs: Inputs, env: Environment) -> Metadata:
-    parsed = parse(scaler.metadata, inputs)
-    problems = (*env.unresolved(inputs.metadata), *parsed.problems)
-    if parsed.value is None or problems:
-        raise _placed(InvalidMetadata("", problems=problems), path)
-    return parsed.value
+def _inputs(so: model.ScaledObject, trigger: model.Trigger, given: Resolved) -> Inputs:
+    """Where something could not be had, all that only it could supply is not missed a second time."""
+    failed = {path.partition(".")[0] for path, _ in given.failures}
+    unknown = {source for source, path in ((AUTH, "authenticationRef"), (ENV, "metadata")) if path in failed}
+    return Inputs(
+        metadata=trigger.metadata,
+        env=given.env,
+        auth=given.auth,
+        object={"namespace": so.namespace, "name": so.name, "podIdentity": given.pod_identity},
+        unknown=frozenset(unknown),
+    )
+
+
+def _specs(scaler: Scaler[Any, Any], parsed: Parsed[Metadata]) -> tuple[MetricSpec, ...]:
+    """The trigger's metrics. Of one whose credentials are missing, too, unless a name or target hangs on them."""
+    if parsed.value is None:
+        return ()
+    try:
+        return tuple(scaler.specs(parsed.value))
+    except AttributeError:
+        if parsed.assumed:
+            return ()
+        raise
 
 
 def _placed(error: ScalerError, path: str) -> ScalerError:

@@ -163,8 +163,6 @@ def _later_fields(so: ScaledObject) -> Iterator[str]:
     for index, trigger in enumerate(so.spec.triggers):
         if trigger.use_cached_metrics and trigger.type not in _UNCACHED:
             yield f"spec.triggers[{index}].useCachedMetrics"
-        if trigger.authentication_ref is not None:
-            yield f"spec.triggers[{index}].authenticationRef"
 
 
 def _later_annotations(so: ScaledObject) -> Iterator[str]:

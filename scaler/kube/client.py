@@ -155,17 +155,19 @@ class Kube:
         call = Call("watch", "GET", resource.collection(namespace), str(resource), namespace or "", query)
         return self._transport.stream(call, idle=idle)
 
-    async def create(self, resource: Resource, obj: Mapping[str, Any]) -> Object:
-        """Create in the namespace that the object names. Raises AlreadyExists."""
+    async def create(self, resource: Resource, obj: Mapping[str, Any], *, subresource: str = "") -> Object:
+        """Create in the namespace that the object names, or ask its subresource (`token`). Raises AlreadyExists."""
         metadata = obj.get("metadata") or {}
-        namespace = metadata.get("namespace")
-        what = "/".join(
-            part for part in (namespace, metadata.get("name") or metadata.get("generateName")) if part
-        )
+        namespace, name = metadata.get("namespace"), metadata.get("name") or ""
+        what = "/".join(part for part in (namespace, name or metadata.get("generateName")) if part)
         if resource.namespaced and not namespace:
             raise ValueError(f"create {resource} {what}: metadata.namespace is needed")
-        path, body = resource.collection(namespace), msgspec.json.encode(obj)
-        return await self._object(Call("create", "POST", path, str(resource), what, body=body))
+        body = msgspec.json.encode(obj)
+        if subresource:
+            call = _call("create", resource, name, namespace, subresource, body=body)
+        else:
+            call = Call("create", "POST", resource.collection(namespace), str(resource), what, body=body)
+        return await self._object(call)
 
     async def replace(self, resource: Resource, obj: Mapping[str, Any], *, subresource: str = "") -> Object:
         """Replace an object that carries the resourceVersion it was read with. Raises Conflict, NotFound."""
@@ -269,7 +271,7 @@ class Kube:
         return _decode(call, await self._transport.request(call))
 
 
-_METHODS = {"get": "GET", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
+_METHODS = {"create": "POST", "get": "GET", "update": "PUT", "patch": "PATCH", "delete": "DELETE"}
 
 
 def _call(

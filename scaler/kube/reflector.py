@@ -33,9 +33,10 @@ class Reflector(Generic[T]):
     """See the module. `run` is one task of the owner's.
 
     `decode` makes of an object what is worth keeping (`cache.trim` often will do); `handler` is told of every
-    change. `on_relist` is called after every complete list, before the deletions that it shows are told. The
-    API server is asked to keep a watch open for some number of `watch_seconds`; when it is silent for `grace`
-    real seconds longer, the connection is given up. `jitter` gives numbers in [0, 1).
+    change. `on_relist` is called after every complete list, before the deletions that it shows are told,
+    `on_problem` whenever something keeps us out of touch. The API server is asked to keep a watch open for some
+    number of `watch_seconds`; when it is silent for `grace` real seconds longer, the connection is given up.
+    `jitter` gives numbers in [0, 1).
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Reflector(Generic[T]):
         decode: Decode[T],
         handler: Handler[T] | None = None,
         on_relist: Callable[[Relist], None] | None = None,
+        on_problem: Callable[[errors.KubeError], None] | None = None,
         namespace: str | None = None,
         selector: str = "",
         field_selector: str = "",
@@ -58,6 +60,7 @@ class Reflector(Generic[T]):
         self._resource = resource
         self._clock = clock
         self._on_relist = on_relist
+        self._on_problem = on_problem
         self._namespace = namespace
         self._selector = selector
         self._field_selector = field_selector
@@ -203,6 +206,8 @@ class Reflector(Generic[T]):
             log = _log.warning if self._position.failures == 1 else _log.debug
             log("watch_failed", resource=str(self._resource), namespace=self._namespace, error=str(problem))
         self.problem = problem
+        if problem is not None and self._on_problem is not None:
+            self._on_problem(problem)
 
     def _since(self, began: float) -> float:
         return (self._clock.monotonic() - began) / self._clock.factor

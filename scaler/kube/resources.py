@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 __all__ = [
     "API_SERVICES",
+    "CLUSTER_TRIGGER_AUTHENTICATIONS",
     "CONFIG_MAPS",
     "CRDS",
     "DEPLOYMENTS",
@@ -22,7 +23,9 @@ __all__ = [
     "SCALED_OBJECTS",
     "SECRETS",
     "SERVICES",
+    "SERVICE_ACCOUNTS",
     "STATEFUL_SETS",
+    "TRIGGER_AUTHENTICATIONS",
     "Resource",
     "group_path",
 ]
@@ -84,6 +87,10 @@ def _segment(text: str) -> str:
 
 
 SCALED_OBJECTS = Resource("keda.sh", "v1alpha1", "scaledobjects", "ScaledObject")
+TRIGGER_AUTHENTICATIONS = Resource("keda.sh", "v1alpha1", "triggerauthentications", "TriggerAuthentication")
+CLUSTER_TRIGGER_AUTHENTICATIONS = Resource(
+    "keda.sh", "v1alpha1", "clustertriggerauthentications", "ClusterTriggerAuthentication", namespaced=False
+)
 HPAS = Resource("autoscaling", "v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
 DEPLOYMENTS = Resource("apps", "v1", "deployments", "Deployment")
 REPLICA_SETS = Resource("apps", "v1", "replicasets", "ReplicaSet")
@@ -94,6 +101,7 @@ NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
 CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
 SECRETS = Resource("", "v1", "secrets", "Secret")
 SERVICES = Resource("", "v1", "services", "Service")
+SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount")
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 API_SERVICES = Resource("apiregistration.k8s.io", "v1", "apiservices", "APIService", namespaced=False)
 CRDS = Resource(

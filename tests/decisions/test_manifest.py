@@ -405,7 +405,6 @@ def test_what_does_not_act_yet_is_named():
         "spec.advanced.scalingModifiers",
         "spec.advanced.restoreToOriginalReplicaCount",
         "spec.triggers[0].useCachedMetrics",
-        "spec.triggers[1].authenticationRef",
         "autoscaling.keda.sh/paused",
         "autoscaling.keda.sh/paused-replicas",
         "autoscaling.keda.sh/paused-scale-out",

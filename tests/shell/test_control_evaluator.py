@@ -8,11 +8,11 @@ import pytest
 from fake_clock import FakeClock
 
 from metrics_adapter.store import Store
-from scaler.control.environment import Environment
 from scaler.control.evaluator import Evaluator, Hooks
 from scaler.control.executor import Executor
 from scaler.control.feed import Feed
 from scaler.control.managed import Managed
+from scaler.control.resolution import Resolved
 from scaler.control.results import Result, TriggerKey
 from scaler.control.targets import Target, TargetError, TargetKey
 from scaler.control.triggers import build
@@ -108,7 +108,7 @@ class Scene:
         self.managed = managed = Managed.of(so)
         managed.activation = (annotations or {}).get("tidegate.dev/activation", "floor")
         managed.target, managed.in_charge = KEY, True
-        managed.take(build(so, Environment(), Registry()))
+        managed.take(build(so, [Resolved()] * len(so.spec.triggers), Registry()))
         feed = Feed(Store())
         feed.declare(managed, self.clock.monotonic())
         self.executor = Executor(
@@ -455,7 +455,7 @@ def test_results_stay_with_the_triggers_that_ask_the_same():
     same, _ = so.spec.triggers
     changed = same.model_copy(update={"metadata": {"address": "b:1", "listName": "l1"}})
     spec = so.spec.model_copy(update={"triggers": (same, changed)})
-    it.managed.take(build(replace(so, spec=spec), Environment(), Registry()))
+    it.managed.take(build(replace(so, spec=spec), [Resolved()] * len(so.spec.triggers), Registry()))
     assert list(it.managed.results) == [0]
     it.managed.take(())
     assert it.managed.results == {}

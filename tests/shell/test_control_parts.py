@@ -1,10 +1,10 @@
-"""Small parts of the controller: versions, the roster, a target's environment, triggers built one by one."""
+"""Small parts of the controller: versions, the roster, triggers built one by one."""
 
 import pytest
 
-from scaler.control.environment import containers_of, environment
 from scaler.control.managed import Managed
 from scaler.control.observed import Observer
+from scaler.control.resolution import Resolved
 from scaler.control.roster import Roster
 from scaler.control.targets import TargetKey
 from scaler.control.triggers import build
@@ -68,50 +68,6 @@ def test_the_target_of_an_event_is_written_as_keda_writes_it():
     assert str(TargetKey(DEPLOYMENTS, "shop", "web")) == "apps/v1.Deployment shop/web"
 
 
-ENV = [
-    {"name": "HOST", "value": "redis"},
-    {"name": "ADDRESS", "value": "$(HOST):$(PORT) costs $$(HOST)"},
-    {"name": "PASSWORD", "valueFrom": {"secretKeyRef": {"name": "sesame", "key": "k"}}},
-    {"name": "MODE", "valueFrom": {"configMapKeyRef": {"name": "cm", "key": "k"}}},
-    {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
-    {"name": "LATER", "value": "1"},
-]
-
-
-def _target(*containers):
-    return {"spec": {"template": {"spec": {"containers": list(containers)}}}}
-
-
-def test_the_environment_of_a_container():
-    target = _target(
-        {"name": "app", "env": ENV}, {"name": "side", "env": [{"name": "HOST", "value": "other"}]}
-    )
-    env = environment(containers_of(target), None)
-    assert env.values == {"HOST": "redis", "ADDRESS": "redis:$(PORT) costs $(HOST)", "LATER": "1"}
-    assert environment(containers_of(target), "side").values == {"HOST": "other"}
-    assert environment(containers_of({"spec": {}}), "side").values == {}
-    with pytest.raises(ValueError, match="container with name third"):
-        environment(containers_of(target), "third")
-
-
-@pytest.mark.parametrize(
-    ("variable", "named"), [("PASSWORD", "Secret sesame"), ("MODE", "ConfigMap cm"), ("IP", "fieldRef")]
-)
-def test_a_variable_from_elsewhere_is_refused_by_name(variable, named):
-    env = environment(containers_of(_target({"name": "app", "env": ENV})), None)
-    (problem,) = env.unresolved({"addressFromEnv": variable, "hostFromEnv": "HOST", "portFromEnv": "NOWHERE"})
-    assert problem.path == "metadata.addressFromEnv"
-    assert named in problem.problem
-
-
-def test_a_variable_that_may_come_from_env_from_is_refused():
-    env = environment(
-        containers_of(_target({"name": "app", "envFrom": [{"secretRef": {"name": "s"}}]})), None
-    )
-    (problem,) = env.unresolved({"addressFromEnv": "ADDRESS"})
-    assert "envFrom" in problem.problem
-
-
 class _Connection(Connection):
     def open(self, _host):
         raise NotImplementedError
@@ -156,7 +112,7 @@ class _Scalers:
 def test_a_plugin_that_raises_spoils_only_its_own_trigger(answer):
     good = {"type": "redis", "metadata": {"address": "a:1", "listName": "l"}}
     so = scaled_object(triggers=[{"type": "odd", "metadata": {}}, good])
-    bad, fine = build(so, environment((), None), _Scalers(answer))
+    bad, fine = build(so, [Resolved()] * 2, _Scalers(answer))
     assert (bad.names, fine.names) == (("s0-invalid",), ("s1-redis-l",))
     assert isinstance(bad.error, InvalidMetadata)
     assert fine.error is None
@@ -169,7 +125,7 @@ def test_every_problem_of_a_trigger_has_its_path():
         {"type": "tarot", "metadata": {}},
         {"type": "cron", "metadata": {}, "metricType": "Utilization"},
     ]
-    redis, tarot, cron = build(scaled_object(triggers=triggers), environment((), None), Registry())
+    redis, tarot, cron = build(scaled_object(triggers=triggers), [Resolved()] * 3, Registry())
     assert "spec.triggers[0].metadata.listLength: " in str(redis.error)
     assert "spec.triggers[0].metadata.listName: " in str(redis.error)
     assert str(tarot.error).startswith("spec.triggers[1].type: no scaler found for type: tarot")
