@@ -157,6 +157,12 @@ class Run:
     def ready(self, name="worker", namespace="default"):
         return self.condition("Ready", name, namespace)
 
+    def failing(self, name="worker"):
+        """Is Ready False for its triggers? (An HPA of more than a minute that fails for the same reason is told too.)"""
+        return self.ready(name) == ("False", "TriggerError") or (
+            self.ready(name) == ("False", "ScalingDegraded") and "TriggerError" in self.message("Ready", name)
+        )
+
     def active(self, name="worker", namespace="default"):
         return self.condition("Active", name, namespace)
 

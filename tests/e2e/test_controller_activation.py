@@ -104,7 +104,7 @@ async def test_work_that_comes_while_a_write_is_under_way_is_decided_about_after
             return await patch_scale(resource, name, namespace, replicas, resource_version=resource_version)
 
         kube.patch_scale = slow
-        await begun.wait()  # Down to zero, since there is no work.
+        await run.until(begun.is_set)  # Down to zero, since there is no work.
         run.push()
         await run.controller._sources.refresh(
             [place for places in run.controller._sources._places.values() for place in places]

@@ -3,7 +3,11 @@
 import pytest
 from controlled import DEPLOYMENTS, SCALED_OBJECTS, controlled
 
+from scaler.kube.client import Kube
+from scaler.kube.errors import Forbidden
+
 pytestmark = pytest.mark.server
+DESIRED = {"tidegate.dev/activation": "desired"}
 
 
 async def busy(run, replicas=4, **spec):
@@ -25,11 +29,10 @@ async def test_redis_stops_while_workers_run(redis):
         await busy(run)
         await run.until(lambda: hpa_condition(run, "ScalingActive") == "ValidMetricFound")
         redis.stop()
-        await run.until(lambda: run.ready() == ("False", "TriggerError"))
+        await run.until(run.failing)
         assert run.active() == ("False", "ScalerNotActive")
         # The last sample is served while it is fresh, then the HPA is told that there is none.
         await run.until(lambda: hpa_condition(run, "ScalingActive") == "FailedGetExternalMetric")
-        await run.until(lambda: run.ready()[1] in {"ScalingDegraded", "TriggerError"})
         await run.schedule(50)
         assert run.replicas() == 4
         assert "KEDAScalerFailed" in run.events()
@@ -230,5 +233,48 @@ async def test_a_dead_invalidation_connection_costs_no_more_than_a_poll(redis):
         redis.cli("CLIENT", "KILL", "TYPE", "pubsub")
         redis.cli("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         run.push()
+        await run.until(lambda: run.replicas() == 1)
+        await run.settled()
+
+
+class Rights:
+    """Refuses to list some resources, as RBAC would."""
+
+    def __init__(self, monkeypatch):
+        self.denied = set()
+        allowed = Kube.list_page
+
+        async def list_page(kube, resource, *args, **options):
+            if str(resource) in self.denied:
+                raise Forbidden(f"list {resource}", 403, message=f"may not list {resource}")
+            return await allowed(kube, resource, *args, **options)
+
+        monkeypatch.setattr(Kube, "list_page", list_page)
+
+
+async def test_without_the_right_to_see_namespaces_only_their_defaults_are_missed(redis, monkeypatch):
+    rights = Rights(monkeypatch)
+    rights.denied = {"namespaces"}
+    async with controlled(redis) as run:
+        run.patch("default", ("", "namespaces"), "", metadata={"annotations": DESIRED})
+        run.push(20)
+        run.deployment()
+        run.scaled_object(maxReplicaCount=1)
+        await run.until(lambda: run.replicas() == 1)
+        assert run.controller._roster.get(("default", "worker")).activation == "floor"
+        rights.denied.clear()
+        await run.until(lambda: run.controller._roster.get(("default", "worker")).activation == "desired")
+
+
+async def test_without_the_right_to_see_targets_the_object_says_so(redis, monkeypatch):
+    rights = Rights(monkeypatch)
+    rights.denied = {"deployments.apps"}
+    async with controlled(redis) as run:
+        run.push()
+        run.deployment()
+        run.scaled_object(maxReplicaCount=1)
+        await run.until(lambda: run.ready() == ("False", "ScaledObjectCheckFailed"))
+        assert "let Tidegate get, list and watch deployments.apps" in run.message()
+        rights.denied.clear()
         await run.until(lambda: run.replicas() == 1)
         await run.settled()

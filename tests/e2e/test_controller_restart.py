@@ -12,7 +12,7 @@ pytestmark = pytest.mark.server
 
 
 async def test_active_before_and_no_work_after_it_cools_down_from_now(redis):
-    async with controlled(redis) as run:
+    async with controlled(redis, factor=40) as run:
         run.push()
         run.deployment()
         run.scaled_object(cooldownPeriod=60, maxReplicaCount=1)
@@ -36,7 +36,7 @@ async def test_active_before_and_no_work_after_it_cools_down_from_now(redis):
 
 
 async def test_a_running_cooldown_goes_on(redis):
-    async with controlled(redis) as run:
+    async with controlled(redis, factor=40) as run:
         run.push()
         run.deployment()
         run.scaled_object(cooldownPeriod=60, maxReplicaCount=1)
@@ -52,7 +52,7 @@ async def test_a_running_cooldown_goes_on(redis):
 
 
 async def test_at_rest_nothing_happens(redis):
-    async with controlled(redis) as run:
+    async with controlled(redis, factor=40) as run:
         run.deployment()
         run.scaled_object()
         await run.settled()
@@ -69,7 +69,7 @@ async def test_at_rest_nothing_happens(redis):
 
 
 async def test_redis_is_down_when_the_controller_starts(redis):
-    async with controlled(redis) as run:
+    async with controlled(redis, factor=40) as run:
         run.push(20)
         run.deployment()
         run.scaled_object(cooldownPeriod=10, maxReplicaCount=2)
@@ -89,7 +89,7 @@ async def test_redis_is_down_when_the_controller_starts(redis):
 
 async def test_a_trigger_that_never_answers_holds_nobody_up_and_lets_nobody_down(redis):
     with socket.create_server(("127.0.0.1", 0)) as server:
-        async with controlled(redis) as run:
+        async with controlled(redis, factor=40) as run:
             await beside_a_silent_one(run, server.getsockname()[1])
 
 
@@ -101,7 +101,7 @@ async def beside_a_silent_one(run, port):
     await run.until(lambda: run.replicas() == 1)
     await run.settled()  # Its sibling has seconds before it fails, and is no fault before that.
     run.clear()
-    await run.until(lambda: run.ready() == ("False", "TriggerError"))
+    await run.until(run.failing)
     await run.until(lambda: "TriggersFailed" in run.embedded.decision("default", "worker"))
     await run.schedule(40)
     assert run.replicas() == 1
