@@ -119,4 +119,8 @@ def _entries(view: View) -> list[dict[str, Any]]:
         found.append(_entry("pods/log", kind, namespaced=True, verbs=["get"]))
     if resource.key == ("", "namespaces"):
         found.append(_entry("namespaces/finalize", kind, namespaced=False, verbs=["update"]))
+    if resource.key == ("", "serviceaccounts"):
+        more = {"group": "authentication.k8s.io", "version": "v1"}
+        name = "serviceaccounts/token"
+        found.append(_entry(name, "TokenRequest", namespaced=True, verbs=["create"], **more))
     return found

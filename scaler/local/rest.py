@@ -4,7 +4,7 @@ from aiohttp import web
 
 from scaler.local import scale
 from scaler.local.accept import negotiate
-from scaler.local.answers import decode, read_body
+from scaler.local.answers import decode, json_bytes, json_response, read_body
 from scaler.local.api import Api
 from scaler.local.calls import Call
 from scaler.local.deletion import DeleteOptions
@@ -15,6 +15,7 @@ from scaler.local.podlog import send_log
 from scaler.local.resources import View
 from scaler.local.routes import Target
 from scaler.local.store import Item
+from scaler.local.tokens import issue
 from scaler.local.watching import stream
 
 __all__ = ["Rest"]
@@ -62,10 +63,13 @@ class Rest:
             "scale": resource.scale is not None,
             "log": resource.key == ("", "pods"),
             "finalize": resource.key == ("", "namespaces"),
+            "token": resource.key == ("", "serviceaccounts"),
         }
         if not known.get(part):
             raise not_found(resource, call.target.name)
         method = call.request.method
+        if part == "token":
+            return await self._token(call)
         if method == "GET":
             return await self._get(call)
         if method == "PUT":
@@ -84,6 +88,13 @@ class Rest:
         if target.subresource == "scale":
             return call.answer_object(scale.read(resource, item.obj))
         return call.answer_item(item)
+
+    async def _token(self, call: Call) -> web.Response:
+        if call.request.method != "POST":
+            raise method_not_allowed()
+        body = decode(await read_body(call.request), call.content_type)
+        account = self._api.writer.need(call.view.resource, call.namespace, call.target.name).obj
+        return json_response(json_bytes(issue(account, body, self._api.clock.now())), 201)
 
     async def _watch(self, call: Call, select: Selection) -> web.StreamResponse:
         resource = call.view.resource
