@@ -103,7 +103,7 @@ def _build(cls: type[D], inputs: Inputs) -> tuple[D, list[Problem], set[str], se
         wrong |= {f"connection.{name}" for name in inner_wrong}
         assumed |= {f"connection.{name}" for name in inner_assumed}
     for attr, spec in declared_keys(cls):
-        found = _find(spec, inputs)
+        found, source = _find(spec, inputs)
         try:
             if found is not None:
                 object.__setattr__(value, attr, _converted(spec, found, inputs))
@@ -116,7 +116,8 @@ def _build(cls: type[D], inputs: Inputs) -> tuple[D, list[Problem], set[str], se
                 problems.append(Problem(spec.path, "is required", _mend(spec)))
         except ValueError as error:
             wrong.add(attr)
-            shown = "the value" if spec.secret else f"{found!r}"
+            # What comes from elsewhere may be a secret, whatever the key: a wrong entry of a Secret was named.
+            shown = f"{found!r}" if source == METADATA and not spec.secret else "the value"
             problems.append(Problem(spec.path, f"{shown} {error}"))
     problems += _broken_rules(value, cls, wrong | assumed)
     if all(name.startswith("connection.") for name in wrong | assumed):
@@ -140,7 +141,8 @@ _SOURCES: dict[str, Callable[[Inputs], Mapping[str, str]]] = {
 }
 
 
-def _find(spec: Key, inputs: Inputs) -> str | None:
+def _find(spec: Key, inputs: Inputs) -> tuple[str | None, str]:
+    """The value as written, and the source it comes from."""
     for source in spec.order:
         for name in spec.names:
             if source == ENV:
@@ -148,8 +150,8 @@ def _find(spec: Key, inputs: Inputs) -> str | None:
             else:
                 found = _SOURCES[source](inputs).get(name)
             if found is not None and found.strip():
-                return found if spec.raw else found.strip()
-    return None
+                return (found if spec.raw else found.strip()), source
+    return None, ""
 
 
 def _may_come(spec: Key, inputs: Inputs) -> bool:

@@ -421,3 +421,19 @@ def test_what_is_unknown_offline_neither_settles_nor_breaks_a_rule():
     assert offline.assumed == {"connection.scheme", "connection.host"}
     assert offline.value.connection.scheme == "auto"
     assert offline.value.value == 20
+
+
+@pytest.mark.parametrize("source", ["env", "auth"])
+def test_a_wrong_value_from_elsewhere_is_never_repeated(source):
+    """The key is none of the secret ones; but whoever named the wrong entry of a Secret must not find it in an Event."""
+
+    class Numbered(Connection):
+        port: int = key(order=(METADATA, ENV, AUTH))
+
+    metadata = {"portFromEnv": "PORT"} if source == "env" else {}
+    inputs = Inputs(metadata=metadata, **{source: {"PORT": "hunter2", "port": "hunter2"}})
+    (problem,) = parse(Numbered, inputs).problems
+    assert problem.path == "metadata.port"
+    assert "hunter2" not in str(problem)
+    (problem,) = parse(Numbered, Inputs(metadata={"port": "many"})).problems
+    assert "'many'" in str(problem)
