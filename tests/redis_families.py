@@ -137,9 +137,11 @@ class RedisCluster:
             first, last = -(-at * _SLOTS // share), -(-(at + 1) * _SLOTS // share) - 1
             master.cli("CLUSTER", "ADDSLOTSRANGE", first, last)
             master.cli("CLUSTER", "SET-CONFIG-EPOCH", at + 1)
-        for node in self.nodes[1:]:
-            bus = self.nodes[0].cli("CONFIG", "GET", "cluster-port")[1]
-            node.cli("CLUSTER", "MEET", self.nodes[0].host, self.nodes[0].port, bus)
+        for at, node in enumerate(self.nodes):
+            for other in self.nodes[:at]:  # All pairs, as gossip would take its time.
+                node.cli(
+                    "CLUSTER", "MEET", other.host, other.port, other.cli("CONFIG", "GET", "cluster-port")[1]
+                )
         everybody = len(self.nodes)
         _until(
             lambda: all(self._knows(node) == everybody for node in self.nodes), "every node knows all others"

@@ -84,4 +84,6 @@ def _in_one(errors: Sequence[ScalerError], asked: str) -> ScalerError:
     )
     if len(told) > _LONGEST:
         told = told[:_LONGEST] + "..."
-    return kind(f"{asked}: {told}", connection=all(error.connection for error in errors))
+    made = kind(f"{asked}: {told}")
+    made.connection = all(error.connection for error in errors)
+    return made
