@@ -206,8 +206,8 @@ class Collection:
 
     def _told(self, _: Change, old: _Seen | None, new: _Seen | None) -> None:
         shown = new or old
-        if shown is None or shown.name not in self._names:
-            return
+        if shown is None or shown.name not in self._names or not self._ready.is_set():
+            return  # In the first list: whoever wants to know is waiting for its end.
         name, answer = shown.name, self._answers.get(shown.name)
         if new is not None and answer is not None and later(answer.version, new.version):
             return  # Older than what we read.

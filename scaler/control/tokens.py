@@ -99,7 +99,7 @@ class Tokens:
         began = self._clock.monotonic()
         answer = await self._kube.create(SERVICE_ACCOUNTS, request, subresource="token")
         try:
-            token = answer["status"]["token"]
+            token = str.strip(answer["status"]["token"])
             life = float(answer["spec"].get("expirationSeconds") or self._seconds)
         except (KeyError, TypeError, ValueError, AttributeError):
             # Not `from`: the cause may hold the token.
