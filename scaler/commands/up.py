@@ -46,6 +46,7 @@ def up(
 
 async def _up(embedded: Embedded, kubeconfig_out: Path | None) -> None:
     async with embedded:
+        process.calm_gc()
         if kubeconfig_out is not None:
             write_private(kubeconfig_out, dump([embedded.cluster.kubeconfig()]))
         typer.echo(f"ready {embedded.cluster.url}")
