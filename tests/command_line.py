@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,17 +55,16 @@ def until(condition: Callable[[], Any], what: str = "the state", within: float =
     raise AssertionError(f"not within {within} s: {what}; last: {last}")
 
 
-def left(home: Path) -> list[str]:
-    """The command lines of living processes with this HOME."""
+def left(home: Path) -> dict[int, str]:
+    """Living processes with this HOME, by their id, with their command lines."""
     mark = f"HOME={home}".encode()
-    found = []
+    found = {}
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
-            try:
+            with suppress(OSError):
                 if mark in (folder / "environ").read_bytes().split(b"\0"):
-                    found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode()[:120])
-            except OSError:
-                continue
+                    words = (folder / "cmdline").read_bytes().replace(b"\0", b" ")
+                    found[int(folder.name)] = words.decode()[:120]
     return found
 
 
@@ -158,10 +157,16 @@ def _kubectl() -> str:
 
 @contextmanager
 def running(*words: object, home: Path, name: str = "tidegate", **changes: str) -> Iterator[Running]:
-    """A running command, which is gone after the block, and all it has started with it."""
+    """A running command, which is gone after the block. After a failure all that it has started is killed too."""
     command = Running(*words, home=home, name=name, **changes)
     try:
         yield command
+    except BaseException:
+        command.close()
+        for pid in left(home):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        raise
     finally:
         command.close()
 

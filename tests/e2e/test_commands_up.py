@@ -69,7 +69,7 @@ def test_ready_with_everything_and_gone_with_everything(tmp_path):
         kubectl.apply(sleeper("stubborn", STUBBORN))
         kubectl("wait", "deployment", "polite", "stubborn", "--for=condition=Available", "--timeout=30s")
         assert kubectl("logs", "deployment/polite", "--tail", 1) == "here\n"
-        assert sum("sleep" in words for words in left(tmp_path)) >= 4
+        assert sum("sleep" in words for words in left(tmp_path).values()) >= 4
 
         assert command.stop(signal.SIGTERM) == 0
         assert command.out == f"ready {url}\n"
@@ -97,7 +97,7 @@ def test_pods_that_are_no_processes(tmp_path, pods):
         wanted = "Running" if pods == "ready" else "Pending"
         until(lambda: [p["status"].get("phase") for p in kubectl.get("pods")["items"]] == [wanted, wanted])
         assert ready(kubectl, "web") == (2 if pods == "ready" else 0)
-        assert not any("sleep" in words for words in left(tmp_path))
+        assert not any("sleep" in words for words in left(tmp_path).values())
         assert command.stop() == 0
 
 

@@ -151,7 +151,7 @@ def test_a_redis_server_that_does_not_start(tmp_path, no_redis):
 def test_told_to_stop_in_the_middle(tmp_path, number):
     with running("demo", "--json", home=tmp_path) as command:
         command.until(lambda: re.search(r"ready +[1-9]", command.err), "workers")
-        assert any("BRPOPLPUSH" in words or "python" in words for words in left(tmp_path))
+        assert any("BRPOPLPUSH" in words or "python" in words for words in left(tmp_path).values())
         assert command.stop(number) == 128 + number
         assert command.err.splitlines()[-1] == f"tidegate: stopped by {number.name}; nothing is left running"
         assert not command.out

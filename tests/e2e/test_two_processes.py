@@ -89,7 +89,7 @@ def test_from_zero_to_many_and_back(tmp_path, redis):
             for number in range(100, 200):
                 redis.cli("LPUSH", "jobs", f"job-{number}")
             until(lambda: kubectl.get("deployment", "redis-worker")["status"].get("readyReplicas", 0) > 1)
-            assert sum("BRPOPLPUSH" in words or "-u -c" in words for words in left(tmp_path)) > 1
+            assert sum("BRPOPLPUSH" in words or "-u -c" in words for words in left(tmp_path).values()) > 1
             assert command.stop() == 0
         assert cluster.stop() == 0
     assert not left(tmp_path)
