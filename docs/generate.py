@@ -23,6 +23,7 @@ from metrics_adapter import telemetry as adapter
 from metrics_adapter.samples import Why
 from scaler import settings, telemetry
 from scaler.control.source_settings import SourceSettings
+from scaler.control.unresolved import SecretForbidden
 from scaler.core import decision, status
 from scaler.core.conditions import Condition
 from scaler.core.decision import Decision, Outcome, Reason
@@ -123,8 +124,17 @@ def _steps() -> str:
 
 
 def _trigger_errors() -> str:
-    found = [cls for cls in sdk.ScalerError.__subclasses__() if cls.__module__ == sdk.__name__]
-    return _table(("reason", "meaning"), [(f"`{cls.reason}`", _words(cls.__doc__)) for cls in found])
+    found = {sdk.InvalidMetadata: None, SecretForbidden: None} | dict.fromkeys(_errors(sdk.ScalerError))
+    rows = [(f"`{cls.reason}`", _words(cls.__doc__)) for cls in found]
+    return _table(("reason", "meaning"), rows)
+
+
+def _errors(base: type[sdk.ScalerError]) -> Iterator[type[sdk.ScalerError]]:
+    """Those of the SDK and of the controller, a special one after what it is a case of."""
+    for cls in base.__subclasses__():
+        if cls.__module__ == sdk.__name__ or cls.__module__.startswith("scaler."):
+            yield cls
+        yield from _errors(cls)
 
 
 def _served_errors() -> str:
