@@ -38,7 +38,8 @@ class RedisCluster:
 
     def __init__(self, *args: str, masters: int = 3, replicas: int = 0, password: str = "") -> None:
         self._password = password
-        options = ("--cluster-enabled", "yes", "--cluster-require-full-coverage", "no", *args)
+        options = ("--cluster-enabled", "yes", "--cluster-require-full-coverage", "no")
+        options += ("--repl-diskless-sync-delay", "0", *args)
         self.nodes = [
             RedisServer(*options, "--cluster-port", str(free_port()), password=password)
             for _ in range(masters + replicas)

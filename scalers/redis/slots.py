@@ -59,21 +59,23 @@ def slot_map(reply: Any, asked: Address) -> SlotMap:
         for start, end, master, *_ in reply:
             address = _announced(master, asked)
             masters[address] = None
-            by_slot[start : end + 1] = [address] * (end + 1 - start)
-    except (TypeError, ValueError) as error:
+            for slot in range(start, end + 1):
+                by_slot[slot] = address
+    except (TypeError, ValueError, IndexError) as error:
         raise Unavailable(f"{asked[0]}:{asked[1]} answered CLUSTER SLOTS with something else") from error
-    if not masters or len(by_slot) != SLOTS:
+    if not masters:
         raise Unavailable(f"{asked[0]}:{asked[1]} knows no node that serves slots", connection=True)
     return SlotMap(tuple(masters), tuple(by_slot))
 
 
 def redirection(reply: ReplyError, asked: Address) -> Address | None:
     """Where `MOVED slot host:port` and `ASK slot host:port` point to; without a host, to the node asked."""
-    _, _, place = str(reply).split(" ")[:3] if str(reply).count(" ") >= 2 else ("", "", "")
+    _, _, place, *_ = (*str(reply).split(" "), "", "")
     host, colon, port = place.rpartition(":")
-    if not colon or not port.isdigit():
+    try:
+        return (_host(host, asked), _port(port)) if colon else None
+    except ValueError:
         return None
-    return _host(host, asked), int(port)
 
 
 def _announced(master: Sequence[Any], asked: Address) -> Address:
@@ -89,8 +91,15 @@ def _announced(master: Sequence[Any], asked: Address) -> Address:
         pairs = further if isinstance(further, dict) else dict(zip(further[::2], further[1::2], strict=False))
         ip = pairs.get(b"ip", b"")
         name = ip.decode() if isinstance(ip, bytes) else ""
-    return _host(name, asked), int(port)
+    return _host(name, asked), _port(port)
 
 
 def _host(name: str, asked: Address) -> str:
     return asked[0] if name in {"", "?"} else name
+
+
+def _port(port: str | int) -> int:
+    number = int(port)
+    if not 0 < number < 65536:
+        raise ValueError(port)
+    return number
