@@ -238,9 +238,9 @@ async def test_fifty_secrets_under_five_hundred_objects(redis):
             trigger = using(run, f"auth{number % 50}", queue=f"jobs{number}")
             run.scaled_object(f"worker{number}", trigger, to=f"web{number}", pollingInterval=5)
         old, new = ({f"{age}{number}": 1 for number in range(50)} for age in ("old", "new"))
-        await run.until(
-            lambda: all(run.ready(f"worker{number}") == READY for number in range(500)), within=60
-        )
+        names = [f"worker{number}" for number in range(500)]
+        calm = READY, ("False", "ScalerNotActive")
+        await run.until(lambda: all((run.ready(name), run.active(name)) == calm for name in names), within=60)
         await run.until(lambda: users(redis) == old)
         assert len(run.embedded.sources()) == 50
         writes, began = len(run.writes()), asyncio.get_running_loop().time()
