@@ -24,9 +24,7 @@ Files = Annotated[
 ]
 More = Annotated[
     list[str] | None,
-    typer.Argument(
-        metavar="FILE|-", show_default=False, help="More of them, as a shell makes of -f *.yaml."
-    ),
+    typer.Argument(metavar="FILE|-", show_default=False, help="More of them, as a shell makes of -f *.yaml."),
 ]
 Output = Annotated[Literal["text", "json"], typer.Option("-o", "--output", help="How to print.")]
 LogLevel = Annotated[
@@ -154,6 +152,32 @@ def validate(filename: Files, more: More = None, output: Output = "text") -> Non
     from scaler.commands.checking import validate as command
 
     command([*filename, *(more or ())], output)
+
+
+@app.command()
+def check(
+    filename: Files,
+    more: More = None,
+    output: Output = "text",
+    secret: Annotated[
+        list[str] | None,
+        typer.Option("--secret", metavar="NAME.KEY=VALUE", help="A value of a Secret; repeatable."),
+    ] = None,
+    kubeconfig: Annotated[
+        str | None,
+        typer.Option(
+            "--kubeconfig", metavar="F", help="Targets, Secrets and authentications of this cluster."
+        ),
+    ] = None,
+) -> None:
+    """Connect as the controller would, read each trigger once, and say what would follow.
+
+    What the ScaledObjects refer to comes from the same files, or from the cluster of --kubeconfig. Exit 0: all triggers
+    were read, 1: not all, 2: usage.
+    """
+    from scaler.commands.check import command
+
+    command([*filename, *(more or ())], output, secret or [], kubeconfig)
 
 
 @app.command()

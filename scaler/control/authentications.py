@@ -22,7 +22,7 @@ from scaler.kube.informer import Informer
 from scaler.kube.resources import CLUSTER_TRIGGER_AUTHENTICATIONS, TRIGGER_AUTHENTICATIONS
 from scalers._lib.problem import Problem
 
-__all__ = ["ALLOWED", "CLUSTER", "NAMESPACED", "Authentication", "Authentications"]
+__all__ = ["ALLOWED", "CLUSTER", "NAMESPACED", "Authentication", "Authentications", "authentication_of"]
 
 NAMESPACED, CLUSTER = TRIGGER_AUTHENTICATIONS.kind, CLUSTER_TRIGGER_AUTHENTICATIONS.kind
 ALLOWED = "tidegate.dev/allowed-namespaces"
@@ -38,6 +38,17 @@ class Authentication:
     spec: TriggerAuthenticationSpec | None
     problems: tuple[Problem, ...]
     allowed: frozenset[str] | None
+
+    def for_namespace(self, namespace: str) -> "Authentication | Failure":
+        """Itself for a trigger of this namespace, or why it cannot be used."""
+        if self.allowed is not None and namespace not in self.allowed:
+            return Failure(
+                f"{self.ref} may not be used in namespace {namespace}",
+                f"add the namespace to its annotation {ALLOWED}, or use another authentication",
+            )
+        if self.spec is None:
+            return Failure(f"{self.ref} is not valid: {'; '.join(map(str, self.problems))}")
+        return self
 
     def same(self, other: "Authentication") -> bool:
         """Does the other one say the same?"""
@@ -61,7 +72,7 @@ class Authentications:
         self._changed = changed
         self._informers: dict[str, Informer[Authentication]] = {
             resource.kind: Informer(
-                kube, resource, clock, decode=_decode, handler=self._seen, namespaces=namespaces
+                kube, resource, clock, decode=authentication_of, handler=self._seen, namespaces=namespaces
             )
             for resource in (TRIGGER_AUTHENTICATIONS, CLUSTER_TRIGGER_AUTHENTICATIONS)
         }
@@ -91,14 +102,7 @@ class Authentications:
         found = informer.get(ref.namespace, ref.name)
         if found is None:
             return self._missing(ref, informer)
-        if found.allowed is not None and namespace not in found.allowed:
-            return Failure(
-                f"{ref} may not be used in namespace {namespace}",
-                f"add the namespace to its annotation {ALLOWED}, or use another authentication",
-            )
-        if found.spec is None:
-            return Failure(f"{ref} is not valid: {'; '.join(map(str, found.problems))}")
-        return found
+        return found.for_namespace(namespace)
 
     @staticmethod
     def _missing(ref: Ref, informer: Informer[Authentication]) -> Failure:
@@ -127,7 +131,8 @@ class Authentications:
             self._events.record(new.regarding, f"{CLUSTER}Updated", f"{ref.kind} {ref.name} is updated")
 
 
-def _decode(obj: Object) -> Authentication:
+def authentication_of(obj: Object) -> Authentication:
+    """What is kept of a TriggerAuthentication's or ClusterTriggerAuthentication's JSON."""
     meta, raw = obj["metadata"], obj.get("spec")
     spec, problems = _parsed(raw)
     listed = (meta.get("annotations") or {}).get(ALLOWED)

@@ -14,7 +14,7 @@ from scaler.control.references import Ref
 from scaler.kube.client import Kube
 from scaler.kube.resources import CONFIG_MAPS, SECRETS, SERVICE_ACCOUNTS, Resource
 
-__all__ = ["ROLE_ARN", "Contents"]
+__all__ = ["ROLE_ARN", "Contents", "content_of"]
 
 ROLE_ARN = "eks.amazonaws.com/role-arn"
 """The annotation by which EKS gives a ServiceAccount a role."""
@@ -86,6 +86,11 @@ class Contents:
             self._runs[found] = run
             run.add_done_callback(lambda _: self._runs.pop(found, None))
         return found
+
+
+def content_of(kind: str, obj: Mapping[str, Any]) -> Mapping[str, str]:
+    """What of a Secret, a ConfigMap or a ServiceAccount credentials may come from."""
+    return _KINDS[kind].content(obj)
 
 
 def _data(obj: Mapping[str, Any]) -> Mapping[str, str]:

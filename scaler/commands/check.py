@@ -1,0 +1,253 @@
+"""`tidegate check`: connect as the controller would, read each trigger once, say what would follow."""
+
+import base64
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+import typer
+
+from scaler import manifests
+from scaler.clock import Clock
+from scaler.commands import flags, logs, process
+from scaler.control.checkup import Checked, Objects, check
+from scaler.control.host import ClockHost
+from scaler.core import manifest
+from scaler.core.decision import Outcome
+from scaler.core.model import ScaledObject
+from scaler.core.rules import not_yet, refused
+from scaler.kube.access import load
+from scaler.kube.client import Kube, Object
+from scaler.kube.errors import KubeError, NotFound
+from scaler.kube.mapper import Mapper
+from scaler.kube.resources import (
+    CLUSTER_TRIGGER_AUTHENTICATIONS,
+    CONFIG_MAPS,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+    TRIGGER_AUTHENTICATIONS,
+)
+from scaler.settings import ControllerSettings
+from scalers._lib.problem import Problem
+from scalers.registry import Registry
+
+__all__ = ["command"]
+
+_SECRET = re.compile(
+    r"(?P<name>[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?)\.(?P<key>[-._A-Za-z0-9]+)=(?P<value>.*)\Z", re.DOTALL
+)
+_RESOURCES = {
+    resource.kind: resource
+    for resource in (
+        SECRETS,
+        CONFIG_MAPS,
+        SERVICE_ACCOUNTS,
+        TRIGGER_AUTHENTICATIONS,
+        CLUSTER_TRIGGER_AUTHENTICATIONS,
+    )
+}
+
+
+@dataclass(slots=True)
+class _Report:
+    """What is said of one ScaledObject: problems that keep it from being checked, or what was read."""
+
+    file: str
+    name: str
+    problems: Sequence[Problem] = ()
+    checked: Checked | None = None
+
+    @property
+    def ok(self) -> bool:
+        return not self.problems and self.checked is not None and self.checked.ok
+
+
+@dataclass(slots=True)
+class _Given:
+    """Objects by hand: the documents of the manifests, and the values of --secret, which go before them."""
+
+    documents: Sequence[Object]
+    secrets: Mapping[str, Mapping[str, str]] = field(repr=False)
+
+    async def get(self, kind: str, namespace: str, name: str) -> Object | None:
+        found = next((d for d in self.documents if self._is(d, kind, namespace, name)), None)
+        more = self.secrets.get(name) if kind == "Secret" else None
+        if kind != "Secret" or (found is None and more is None):
+            return found
+        texts = {**((found or {}).get("stringData") or {}), **(more or {})}
+        data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
+        return {"metadata": {"name": name}, "data": {**((found or {}).get("data") or {}), **data}}
+
+    async def target(self, so: ScaledObject) -> Object | None:
+        return await self.get(so.target.kind, so.namespace, so.target.name)
+
+    async def token(self, namespace: str, name: str) -> str:
+        raise KubeError(
+            f"a token of ServiceAccount {namespace}/{name} comes from a cluster: give --kubeconfig"
+        )
+
+    @staticmethod
+    def _is(document: Object, kind: str, namespace: str, name: str) -> bool:
+        meta = document.get("metadata") or {}
+        where = meta.get("namespace") or "default"
+        return (
+            document.get("kind") == kind
+            and meta.get("name") == name
+            and (not namespace or where == namespace)
+        )
+
+
+@dataclass(slots=True)
+class _Cluster:
+    """Objects in a cluster; the values of --secret go before them."""
+
+    kube: Kube
+    mapper: Mapper
+    given: _Given
+
+    async def get(self, kind: str, namespace: str, name: str) -> Object | None:
+        if kind == "Secret" and name in self.given.secrets:
+            return await self.given.get(kind, namespace, name)
+        try:
+            return await self.kube.get(_RESOURCES[kind], name, namespace or None)
+        except NotFound:
+            return None
+
+    async def target(self, so: ScaledObject) -> Object | None:
+        mapped = await self.mapper.find(so.target.api_version, so.target.kind)
+        try:
+            return await self.kube.get(mapped.resource, so.target.name, so.namespace)
+        except NotFound:
+            return None
+
+    async def token(self, namespace: str, name: str) -> str:
+        path = SERVICE_ACCOUNTS.subresource(name, "token", namespace)
+        body = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+        answer = await self.kube.raw(path, method="POST", body=msgspec.json.encode(body))
+        return str(msgspec.json.decode(answer)["status"]["token"])
+
+
+def command(files: list[str], output: str, secrets: list[str], kubeconfig: str | None) -> None:
+    """Exit 0: every trigger was read; 1: one was not, or a manifest has problems; 2: usage."""
+    logs.configure("error")
+    values = _secrets(secrets)
+    try:
+        documents = list(manifests.documents(files))
+    except manifests.ManifestError as error:
+        raise process.fail(str(error), process.USAGE) from error
+    try:
+        reports = process.run(_check(documents, values, kubeconfig, flags.clock()))
+    except (KubeError, OSError) as error:
+        raise process.fail(str(error)) from error
+    if output == "json":
+        body = {"ok": all(r.ok for r in reports), "objects": [_written(report) for report in reports]}
+        typer.echo(msgspec.json.format(msgspec.json.encode(body), indent=2).decode())
+    else:
+        for report in reports:
+            typer.echo("\n".join(_lines(report)))
+    if not reports:
+        raise process.fail("no ScaledObject in these files", process.USAGE)
+    if not all(report.ok for report in reports):
+        raise typer.Exit(1)
+
+
+def _secrets(given: Iterable[str]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for number, text in enumerate(given, start=1):
+        match = _SECRET.match(text)
+        if match is None:
+            # Never repeated: it may hold the secret.
+            raise process.fail(f"--secret number {number}: write NAME.KEY=VALUE", process.USAGE)
+        found.setdefault(match["name"], {})[match["key"]] = match["value"]
+    return found
+
+
+async def _check(
+    documents: Sequence[tuple[str, Any]],
+    secrets: Mapping[str, Mapping[str, str]],
+    kubeconfig: str | None,
+    clock: Clock,
+) -> list[_Report]:
+    given = _Given([d for _, d in documents if isinstance(d, dict)], secrets)
+    if kubeconfig is None:
+        return await _all(documents, given, clock)
+    async with Kube(await load(kubeconfig, clock), clock) as kube:
+        return await _all(documents, _Cluster(kube, Mapper(kube, clock), given), clock)
+
+
+async def _all(documents: Sequence[tuple[str, Any]], objects: Objects, clock: Clock) -> list[_Report]:
+    registry, host = Registry(), ClockHost(clock, wake_ups=False)
+    home = ControllerSettings().cluster_namespace
+    reports = []
+    for file, document in documents:
+        if not isinstance(document, dict) or document.get("kind") != "ScaledObject":
+            continue
+        parsed = manifest.parse(document)
+        name = str((document.get("metadata") or {}).get("name") or "")
+        so = parsed.scaled_object
+        problems = parsed.problems if so is None else (*refused(so), *not_yet(so))
+        report = _Report(file, name, problems)
+        if so is not None and not problems:
+            try:
+                report.checked = await check(so, objects, registry, clock, host, home=home)
+            except ValueError as error:
+                report.problems = (Problem("spec.scaleTargetRef.envSourceContainerName", str(error)),)
+        reports.append(report)
+    return reports
+
+
+def _lines(report: _Report) -> Iterable[str]:
+    yield f"{report.file}: ScaledObject/{report.name}"
+    for problem in report.problems:
+        yield f"  {problem}"
+    checked = report.checked
+    if checked is None:
+        return
+    for kind, outcome in checked.outcomes:
+        yield f"  {kind} {outcome.metric}: {_said(outcome)}"
+    yield f"  at {checked.replicas} replicas: {checked.decision.reason}: {checked.decision.message}"
+    if checked.hpa is not None and checked.decision.active:
+        yield f"  the HPA would go to {checked.hpa}"
+
+
+def _said(outcome: Outcome) -> str:
+    if outcome.metric_type == "Resource" and not outcome.reason:
+        return "read by the HPA itself"
+    if outcome.value is None:
+        return f"{outcome.reason}: {outcome.message}"
+    activity = "active" if outcome.active else "not active"
+    return f"{outcome.value:g}, target {outcome.target / 1000:g} ({outcome.metric_type}), {activity}"
+
+
+def _written(report: _Report) -> dict[str, Any]:
+    checked = report.checked
+    body: dict[str, Any] = {
+        "file": report.file,
+        "name": report.name,
+        "problems": [{"path": p.path, "problem": p.problem, "mend": p.mend} for p in report.problems],
+        "triggers": [],
+        "replicas": None,
+    }
+    if checked is not None:
+        body["triggers"] = [
+            {
+                "index": outcome.index,
+                "type": kind,
+                "metric": outcome.metric,
+                "metricType": outcome.metric_type,
+                "value": outcome.value,
+                "target": outcome.target / 1000,
+                "active": outcome.active,
+                "error": {"reason": outcome.reason, "message": outcome.message} if outcome.reason else None,
+            }
+            for kind, outcome in checked.outcomes
+        ]
+        body["replicas"] = {
+            "now": checked.replicas,
+            "next": checked.replicas if checked.decision.replicas is None else checked.decision.replicas,
+            "reason": str(checked.decision.reason),
+            "hpa": checked.hpa,
+        }
+    return body

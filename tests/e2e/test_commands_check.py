@@ -1,0 +1,130 @@
+"""`tidegate check` as shipped: it connects as the controller would, reads once, and repeats no secret."""
+
+import json
+
+import pytest
+from command_line import tidegate
+from redis_server import RedisServer
+
+PASSWORD = "correct-horse"
+MANIFEST = """
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata: {{name: worker}}
+spec:
+  scaleTargetRef: {{name: web}}
+  maxReplicaCount: 7
+  triggers:
+    - type: redis
+      metadata: {{addressFromEnv: REDIS, listName: jobs, listLength: "5"}}
+      authenticationRef: {{name: redis}}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: web}}
+spec:
+  replicas: 0
+  template:
+    spec:
+      containers:
+        - name: app
+          env: [{{name: REDIS, value: "{address}"}}]
+---
+apiVersion: keda.sh/v1alpha1
+kind: TriggerAuthentication
+metadata: {{name: redis}}
+spec:
+  secretTargetRef: [{{parameter: password, name: login, key: password}}]
+"""
+pytestmark = pytest.mark.server
+
+
+@pytest.fixture(scope="module")
+def redis():
+    with RedisServer("--requirepass", PASSWORD, password=PASSWORD) as server:
+        server.cli("RPUSH", "jobs", *map(str, range(12)))
+        yield server
+
+
+@pytest.fixture
+def manifest(tmp_path, redis):
+    path = tmp_path / "worker.yaml"
+    path.write_text(MANIFEST.format(address=redis.address))
+    return path
+
+
+def test_value_target_activity_and_what_would_follow(manifest, tmp_path):
+    done = tidegate(
+        "check", "-f", manifest, "--secret", f"login.password={PASSWORD}", "-o", "json", home=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert answer["ok"] is True
+    (checked,) = answer["objects"]
+    assert checked["triggers"] == [
+        {
+            "index": 0,
+            "type": "redis",
+            "metric": "s0-redis-jobs",
+            "metricType": "AverageValue",
+            "value": 12.0,
+            "target": 5.0,
+            "active": True,
+            "error": None,
+        }
+    ]
+    assert checked["replicas"] == {"now": 0, "next": 1, "reason": "Activated", "hpa": 3}
+    text = tidegate("check", "-f", manifest, "--secret", f"login.password={PASSWORD}", home=tmp_path)
+    assert "redis s0-redis-jobs: 12, target 5 (AverageValue), active" in text.stdout
+    assert "the HPA would go to 3" in text.stdout
+
+
+@pytest.mark.parametrize(
+    ("secret", "reason", "words"),
+    [
+        ("login.password=wrong-battery", "Unauthorized", "refused the username or the password"),
+        ("login.other=wrong-battery", "InvalidMetadata", "password"),
+        ("another.password=wrong-battery", "InvalidMetadata", "Secret default/login does not exist"),
+    ],
+)
+def test_what_is_wrong_is_named_and_no_secret_repeated(manifest, tmp_path, secret, reason, words):
+    done = tidegate("check", "-f", manifest, "--secret", secret, "-o", "json", home=tmp_path)
+    assert done.returncode == 1
+    (trigger,) = json.loads(done.stdout)["objects"][0]["triggers"]
+    assert trigger["value"] is None
+    assert trigger["error"]["reason"] == reason
+    assert words in trigger["error"]["message"]
+    assert "wrong-battery" not in done.stdout + done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
+
+
+def test_a_secret_in_the_files_will_do(manifest, tmp_path):
+    with manifest.open("a") as file:
+        file.write(
+            "---\napiVersion: v1\nkind: Secret\nmetadata: {name: login}\nstringData: {password: "
+            + PASSWORD
+            + "}\n"
+        )
+    done = tidegate("check", "-f", manifest, home=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert PASSWORD not in done.stdout + done.stderr
+
+
+def test_problems_of_the_manifest_come_with_their_path(tmp_path):
+    text = MANIFEST.format(address="x:1").replace("maxReplicaCount: 7", "maxReplicaCount: 0")
+    done = tidegate("check", "-f", "-", stdin=text.encode(), home=tmp_path)
+    assert done.returncode == 1
+    assert "spec.maxReplicaCount" in done.stdout
+
+
+@pytest.mark.parametrize("secret", ["login", "login.password", "=x", "login=hunter2"])
+def test_a_malformed_secret_is_usage_and_is_not_repeated(manifest, tmp_path, secret):
+    done = tidegate("check", "-f", manifest, "--secret", secret, home=tmp_path)
+    assert done.returncode == 2
+    assert "NAME.KEY=VALUE" in done.stderr
+    assert "hunter2" not in done.stderr
+
+
+def test_no_scaled_object_is_usage(tmp_path):
+    done = tidegate("check", "-f", "-", stdin=b"apiVersion: v1\nkind: ConfigMap\n", home=tmp_path)
+    assert done.returncode == 2
