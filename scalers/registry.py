@@ -14,7 +14,7 @@ from typing import Any
 from scalers._lib.metric_type import external_metric_type
 from scalers._lib.parse import every_key, written_names
 from scalers._lib.problem import Problem
-from scalers.sdk import Inputs, InvalidMetadata, Metadata, MetricSpec, Parsed, Scaler, parse
+from scalers.sdk import Inputs, InvalidMetadata, Metadata, Parsed, Scaler, Spec, parse
 
 __all__ = ["GROUP", "Checked", "Registry"]
 
@@ -30,7 +30,7 @@ class Checked:
 
     problems: tuple[Problem, ...]
     warnings: tuple[Problem, ...] = ()
-    specs: tuple[MetricSpec, ...] = ()
+    specs: tuple[Spec, ...] = ()
 
 
 class Registry:
@@ -69,8 +69,9 @@ class Registry:
         unknown: frozenset[str] = frozenset(),
         *,
         metric_type: str = "",
+        namespace: str = "default",
     ) -> Checked:
-        """What is wrong with a trigger as written. Opens no connection.
+        """What is wrong with a trigger as written, in an object of this namespace. Opens no connection.
 
         `unknown` names the sources (ENV, AUTH) that cannot be read here: what only they could supply is taken
         as given.
@@ -81,12 +82,14 @@ class Registry:
             return Checked(error.problems)
         problems = []
         try:
-            external_metric_type(metric_type)
+            if scaler.reads:
+                external_metric_type(metric_type)
         except ValueError as error:
             problems.append(Problem("metricType", str(error)))
-        parsed = parse(scaler.metadata, Inputs(metadata=metadata, unknown=unknown))
+        about = {"namespace": namespace, "metricType": metric_type}
+        parsed = parse(scaler.metadata, Inputs(metadata=metadata, object=about, unknown=unknown))
         warnings = [_unused(name, scaler.metadata) for name in parsed.unused]
-        specs: tuple[MetricSpec, ...] = ()
+        specs: tuple[Spec, ...] = ()
         if parsed.value is not None and not parsed.assumed:
             warnings += scaler.warnings(parsed.value)
         if parsed.value is not None and not problems:
@@ -134,7 +137,7 @@ def _owner(claim: EntryPoint) -> str:
     return claim.dist.name if claim.dist is not None else "an unnamed distribution"
 
 
-def _specs(scaler: Scaler[Any, Any], parsed: Parsed[Metadata]) -> tuple[MetricSpec, ...]:
+def _specs(scaler: Scaler[Any, Any], parsed: Parsed[Metadata]) -> tuple[Spec, ...]:
     """The metrics of a trigger, none where they depend on a key that is missing because it is known only online."""
     try:
         return tuple(scaler.specs(parsed.value))

@@ -28,7 +28,7 @@ trigger type:
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -57,12 +57,16 @@ __all__ = [
     "NoData",
     "NotFound",
     "Parsed",
+    "PodGroup",
+    "Pods",
     "Problem",
     "Reading",
+    "ResourceSpec",
     "Role",
     "Scaler",
     "ScalerError",
     "Seconds",
+    "Spec",
     "Unauthorized",
     "Unavailable",
     "Wakes",
@@ -149,6 +153,23 @@ class MetricSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class ResourceSpec:
+    """A resource metric (`cpu`, `memory`), which the HPA reads itself: of all pods, or of one container of each.
+
+    `target_type` is `Utilization` (`target` in per cent of the request) or `AverageValue` (`target` is a
+    Kubernetes quantity).
+    """
+
+    name: str
+    target_type: str
+    target: int | str
+    container: str = ""
+
+
+Spec = MetricSpec | ResourceSpec
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """News of the triggers whose `query()` equals that of `metadata`; None: of any trigger of the source.
 
@@ -157,6 +178,31 @@ class Change:
 
     metadata: _Metadata | None = None
     active: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PodGroup:
+    """Pods that a scaler cannot tell apart: the same labels, on the same node (empty: not scheduled yet)."""
+
+    labels: frozenset[tuple[str, str]]
+    node: str
+
+
+class Pods(Protocol):
+    """The pods of a namespace that are there to work: all but those that have Succeeded or Failed."""
+
+    @property
+    def groups(self) -> Mapping[PodGroup, int]:
+        """How many pods there are of each group, as last seen. Not to be changed, nor kept."""
+        ...
+
+    async def synced(self) -> None:
+        """Return when `groups` is what the API server has. Raises Unauthorized, Unavailable."""
+        ...
+
+    def changes(self) -> AsyncIterator[None]:
+        """An item after each change (or several) of `groups`. Iterated by one at a time."""
+        ...
 
 
 class Host(Protocol):
@@ -178,6 +224,10 @@ class Host(Protocol):
 
     async def sleep_until(self, moment: datetime) -> None:
         """Return when `now()` has reached `moment`."""
+        ...
+
+    def pods(self, namespace: str) -> AbstractAsyncContextManager[Pods]:
+        """The pods of a namespace, watched for as long as it is entered."""
         ...
 
 
@@ -220,6 +270,9 @@ class Scaler(ABC, Generic[Client, M]):
     """How old a value may be when the HPA asks for it, in seconds."""
     timeout: ClassVar[float] = 3.0
     """The deadline of one read, in seconds; after it the read is cancelled."""
+    reads: ClassVar[bool] = True
+    """False: the HPA reads the trigger's metrics itself (all its `specs` are ResourceSpecs), and `measure` is
+    never called. Its metricType is the scaler's to check; a key finds it in OBJECT."""
     connects_first: ClassVar[bool] = False
     """KEDA connects while building the trigger: alone in its object, it gets no HPA until that succeeds."""
 
@@ -227,7 +280,7 @@ class Scaler(ABC, Generic[Client, M]):
     async def measure(self, client: Client, metadata: M) -> Reading | Sequence[Reading]:
         """Read once. Raises ScalerError; anything else raised counts as Unavailable."""
 
-    def specs(self, metadata: M) -> Sequence[MetricSpec]:
+    def specs(self, metadata: M) -> Sequence[Spec]:
         """The metrics of a trigger. Pure. By default one: `metric_name()`, normalised, and the target key."""
         return (MetricSpec(normalise(metadata.metric_name()), metadata.target),)
 

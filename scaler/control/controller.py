@@ -30,6 +30,7 @@ from scaler.control.source_settings import SourceSettings
 from scaler.control.sources import Sources
 from scaler.control.status_writer import StatusWriter
 from scaler.control.targets import Target, TargetKey, Targets
+from scaler.control.ticks import Ticks
 from scaler.control.triggers import Scalers
 from scaler.core.decision import Decision
 from scaler.kube.client import Kube
@@ -101,7 +102,7 @@ class Controller:
             clock,
             lambda key, result: self._evaluator.result(key, result),  # noqa: PLW0108 - it is made below.
             settings=sources,
-            host=ClockHost(clock, wake_ups=sources.wake_ups),
+            host=ClockHost(clock, kube, wake_ups=sources.wake_ups),
         )
         self._executor = Executor(
             self._targets,
@@ -127,6 +128,7 @@ class Controller:
                 replicas_unknown=self._reporter.replicas_unknown,
             ),
         )
+        self._ticks = Ticks(clock, self._tick)
         self._reconciler = Reconciler(
             clock=clock,
             kube=kube,
@@ -145,7 +147,13 @@ class Controller:
 
     async def start(self) -> None:
         """Begin to watch and to work; returns at once."""
-        runs = (*self._sightings.runs(), *self._credentials.runs(), self._status.run(), self._work())
+        runs = (
+            *self._sightings.runs(),
+            *self._credentials.runs(),
+            self._ticks.run(),
+            self._status.run(),
+            self._work(),
+        )
         self._tasks = [asyncio.create_task(run) for run in runs]
         self._telling = asyncio.create_task(self._events.run())
 
@@ -157,6 +165,7 @@ class Controller:
     async def close(self) -> None:
         """Stop. Writes under way end; nothing new begins."""
         self._queue.close()
+        self._ticks.close()
         await self._evaluator.close()
         await self._sources.close()
         await self._executor.close()
@@ -245,8 +254,17 @@ class Controller:
             self._reporter.check_failed(managed, failure)
             return
         self._reporter.in_charge(managed)
+        if managed.polled:
+            self._ticks.forget(managed.uid)
+        else:
+            self._ticks.want(managed.uid, float(managed.so.polling_interval))
         self._evaluator.watch_floor(managed)
         self._evaluator.evaluate(managed)
+
+    def _tick(self, uid: str) -> None:
+        managed = self._roster.by_uid.get(uid)
+        if managed is not None:
+            self._evaluator.evaluate(managed)
 
     async def _finalize(self, seen: Observed) -> None:
         try:
@@ -258,6 +276,7 @@ class Controller:
     def _forget(self, managed: Managed) -> None:
         """The target keeps its replicas; the HPA goes with its owner."""
         managed.in_charge = False
+        self._ticks.forget(managed.uid)
         self._sources.forget(managed.uid)
         self._feed.forget(managed.key)
         self._credentials.forget(managed.key)

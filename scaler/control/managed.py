@@ -13,7 +13,7 @@ from scaler.control.results import Result
 from scaler.control.targets import TargetKey
 from scaler.control.triggers import Built
 from scaler.core import decision, desired, status
-from scaler.core.decision import Decision, Outcome, Policy, Times
+from scaler.core.decision import RESOURCE, Decision, Outcome, Policy, Times
 from scaler.core.model import ScaledObject
 from scaler.core.status import Condition
 from scalers._lib import quantity
@@ -139,7 +139,12 @@ class Managed:
 
     def unread(self) -> bool:
         """Is there a trigger that has never been tried?"""
-        return any(built.error is None and built.index not in self.results for built in self.triggers)
+        return any(built.reads and built.index not in self.results for built in self.triggers)
+
+    @property
+    def polled(self) -> bool:
+        """Is there a trigger whose results come again and again?"""
+        return any(built.reads for built in self.triggers)
 
     def error(self, built: Built) -> ScalerError | None:
         """Why there is no number of this trigger; None where there is one, or it was not tried yet."""
@@ -149,7 +154,7 @@ class Managed:
         return result.error if result is not None else None
 
     def outcomes(self) -> tuple[Outcome, ...]:
-        """The latest outcome of every external metric, in the order of the triggers."""
+        """The latest outcome of every metric, in the order of the triggers."""
         return tuple(outcome for built in self.triggers for outcome in self._of(built))
 
     def tried(self) -> tuple[Outcome, ...]:
@@ -173,7 +178,10 @@ class Managed:
             }
             wanted["originalReplicaCount"] = self.original_replicas
         if self.in_charge:
-            wanted["externalMetricNames"] = [name for built in self.triggers for name in built.names]
+            wanted["externalMetricNames"] = [name for built in self.triggers for name in built.names] or None
+            # KEDA lists no container's.
+            resources = (spec for built in self.triggers for spec in built.resources if not spec.container)
+            wanted["resourceMetricNames"] = [spec.name for spec in resources] or None
             wanted["hpaName"] = self.hpa_name
         return wanted
 
@@ -181,18 +189,23 @@ class Managed:
         refs = (trigger.authentication_ref for trigger in self.so.spec.triggers)
         return (ref.name for ref in refs if ref is not None)
 
-    def activity(self) -> dict[str, Any]:
-        """status.triggersActivity: a metric without a verdict keeps the last one."""
+    def activity(self) -> dict[str, Any] | None:
+        """status.triggersActivity: a metric without a verdict keeps the last one. None: no metric can have one."""
         known = self.so.status.get("triggersActivity") or {}
-        return {
+        found = {
             o.metric: {"isActive": o.active}
             if o.active is not None
             else known.get(o.metric, {"isActive": False})
             for o in self.outcomes()
+            if o.metric_type != RESOURCE
         }
+        return found or None
 
     def _of(self, built: Built) -> Iterator[Outcome]:
         result, error = self.results.get(built.index), self.error(built)
+        for resource in built.resources:
+            target = quantity.milli(resource.target)
+            yield Outcome(index=built.index, metric=resource.name, target=target, metric_type=RESOURCE)
         for spec, name in zip(built.specs, built.names, strict=True):
             outcome = Outcome(
                 index=built.index, metric=name, target=self._targets[name], metric_type=built.metric_type

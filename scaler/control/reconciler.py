@@ -223,7 +223,9 @@ class Reconciler:
 
     async def _hpa(self, managed: Managed) -> None:
         so = managed.so
-        metrics = [hpa.TriggerMetrics(b.index, b.specs, b.metric_type) for b in managed.triggers]
+        metrics = [
+            hpa.TriggerMetrics(b.index, (*b.specs, *b.resources), b.metric_type) for b in managed.triggers
+        ]
         live = self.live_hpa(so.namespace, so.hpa_name)
         try:
             wanted = hpa.desired(so, metrics, self.version)

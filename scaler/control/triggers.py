@@ -18,8 +18,10 @@ from scalers.sdk import (
     Metadata,
     MetricSpec,
     Parsed,
+    ResourceSpec,
     Scaler,
     ScalerError,
+    Spec,
     parse,
 )
 
@@ -38,12 +40,16 @@ class Scalers(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Built:
-    """One trigger, ready to be read, or with the error that keeps it from being read."""
+    """One trigger, ready to be read, or with the error that keeps it from being read.
+
+    `specs` are its external metrics. A trigger that the HPA reads itself has `resources` in their place.
+    """
 
     index: int
     type: str
     metric_type: str
     specs: tuple[MetricSpec, ...]
+    resources: tuple[ResourceSpec, ...] = ()
     scaler: Scaler[Any, Any] | None = None
     metadata: Metadata | None = None
     error: ScalerError | None = None
@@ -54,14 +60,19 @@ class Built:
         """The external metrics' names as the HPA carries them."""
         return tuple(hpa.external_name(self.index, spec) for spec in self.specs)
 
+    @property
+    def reads(self) -> bool:
+        """Is there something that we read?"""
+        return self.scaler is not None and self.scaler.reads
+
     def fault(self, error: ScalerError) -> str:
         """The error with the place of the trigger, if it does not name it itself."""
         path, text = f"spec.triggers[{self.index}]", str(error)
         return text if text.startswith(path) else f"{path} ({self.type}): {text}"
 
     def wanted(self, uid: str, interval: float) -> Wanted | None:
-        """What the Sources should read; None for a trigger that cannot be read."""
-        if self.scaler is None or self.metadata is None:
+        """What the Sources should read; None for a trigger that cannot be read, or not by us."""
+        if self.scaler is None or self.metadata is None or not self.reads:
             return None
         return Wanted(
             key=TriggerKey(uid, self.index), scaler=self.scaler, metadata=self.metadata, interval=interval
@@ -85,13 +96,14 @@ def _build(so: model.ScaledObject, index: int, given: Resolved, scalers: Scalers
     except ScalerError as error:
         return replace(built, error=_placed(error, path), unknown_type=True)
     try:
-        built = replace(built, metric_type=external_metric_type(trigger.metric_type or ""))
+        if scaler.reads:
+            built = replace(built, metric_type=external_metric_type(trigger.metric_type or ""))
     except ValueError as error:
         return replace(built, error=InvalidMetadata(f"{path}.metricType: {error}"))
     try:
         parsed = parse(scaler.metadata, _inputs(so, trigger, given))
         problems = [problem.under(path) for problem in (*given.problems, *parsed.problems)]
-        specs = _specs(scaler, parsed)
+        specs, resources = _specs(scaler, parsed)
         if problems or parsed.value is None:
             failures = [failure for _, failure in given.failures]
             return replace(built, specs=specs or built.specs, error=error_of(failures, problems))
@@ -101,7 +113,7 @@ def _build(so: model.ScaledObject, index: int, given: Resolved, scalers: Scalers
         return replace(built, error=error)
     except Exception as error:  # noqa: BLE001 - a plugin's code: its fault is this trigger's alone.
         return replace(built, error=InvalidMetadata(f"{path} ({trigger.type}): the scaler failed: {error!r}"))
-    return replace(built, specs=specs, scaler=scaler, metadata=parsed.value)
+    return replace(built, specs=specs, resources=resources, scaler=scaler, metadata=parsed.value)
 
 
 def _inputs(so: model.ScaledObject, trigger: model.Trigger, given: Resolved) -> Inputs:
@@ -112,21 +124,30 @@ def _inputs(so: model.ScaledObject, trigger: model.Trigger, given: Resolved) -> 
         metadata=trigger.metadata,
         env=given.env,
         auth=given.auth,
-        object={"namespace": so.namespace, "name": so.name, "podIdentity": given.pod_identity},
+        object={
+            "namespace": so.namespace,
+            "name": so.name,
+            "podIdentity": given.pod_identity,
+            "metricType": trigger.metric_type or "",
+        },
         unknown=frozenset(unknown),
     )
 
 
-def _specs(scaler: Scaler[Any, Any], parsed: Parsed[Metadata]) -> tuple[MetricSpec, ...]:
+def _specs(
+    scaler: Scaler[Any, Any], parsed: Parsed[Metadata]
+) -> tuple[tuple[MetricSpec, ...], tuple[ResourceSpec, ...]]:
     """The trigger's metrics. Of one whose credentials are missing, too, unless a name or target hangs on them."""
-    if parsed.value is None:
-        return ()
+    found: tuple[Spec, ...] = ()
     try:
-        return tuple(scaler.specs(parsed.value))
+        found = tuple(scaler.specs(parsed.value)) if parsed.value is not None else ()
     except AttributeError:
-        if parsed.assumed:
-            return ()
-        raise
+        if not parsed.assumed:
+            raise
+    return (
+        tuple(spec for spec in found if isinstance(spec, MetricSpec)),
+        tuple(spec for spec in found if isinstance(spec, ResourceSpec)),
+    )
 
 
 def _placed(error: ScalerError, path: str) -> ScalerError:

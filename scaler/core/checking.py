@@ -5,8 +5,9 @@ and what the API server would say to the HPA that follows. How a trigger's metad
 (`TriggerCheck`), since scalers are found by the registry, which the core does not know.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from scaler.core import authentication, hpa, manifest
@@ -15,7 +16,7 @@ from scaler.core.model import Trigger
 from scaler.core.problems import kind_of
 from scalers._lib.metadata import AUTH, ENV
 from scalers._lib.problem import Problem
-from scalers.sdk import MetricSpec
+from scalers.sdk import MetricSpec, Spec
 
 __all__ = [
     "Document",
@@ -48,14 +49,20 @@ class TriggerFindings(Protocol):
     @property
     def warnings(self) -> Sequence[Problem]: ...  # noqa: D102 - see the class
     @property
-    def specs(self) -> Sequence[MetricSpec]: ...  # noqa: D102 - see the class
+    def specs(self) -> Sequence[Spec]: ...  # noqa: D102 - see the class
 
 
 class TriggerCheck(Protocol):
     """The registry's `check`; never raises. `unknown`: the sources (`env`, `auth`) that cannot be read here."""
 
     def __call__(
-        self, trigger_type: str, metadata: Mapping[str, str], unknown: frozenset[str], *, metric_type: str
+        self,
+        trigger_type: str,
+        metadata: Mapping[str, str],
+        unknown: frozenset[str],
+        *,
+        metric_type: str,
+        namespace: str,
     ) -> TriggerFindings:
         """See the class."""
         ...
@@ -209,13 +216,16 @@ def _scaled_object(document: Mapping[str, Any], trigger_check: TriggerCheck, ver
         found = _Found(list(parsed.problems), list(parsed.warnings))
         for raw in raw_triggers(document):
             unknown = _unknown(authentication=raw.has_authentication)
-            own = trigger_check(raw.type, raw.metadata, unknown, metric_type=raw.metric_type)
+            own = trigger_check(
+                raw.type, raw.metadata, unknown, metric_type=raw.metric_type, namespace=_namespace(document)
+            )
             _add(found, own, raw.path)
         return found
     found = _Found(list(manifest.refused(so)), [*parsed.warnings, *manifest.not_yet(so)])
     metrics = []
     for index, trigger in enumerate(so.spec.triggers):
-        specs = _trigger(trigger, f"spec.triggers[{index}]", trigger_check, found)
+        check = partial(trigger_check, namespace=so.namespace)
+        specs = _trigger(trigger, f"spec.triggers[{index}]", check, found)
         metrics.append(hpa.TriggerMetrics(index, specs or _INVALID, trigger.metric_type if specs else ""))
     try:
         found.hpa = hpa.render(so, metrics, version)
@@ -226,9 +236,15 @@ def _scaled_object(document: Mapping[str, Any], trigger_check: TriggerCheck, ver
     return found
 
 
+def _namespace(document: Mapping[str, Any]) -> str:
+    metadata = document.get("metadata")
+    found = metadata.get("namespace") if isinstance(metadata, Mapping) else None
+    return found if isinstance(found, str) and found else "default"
+
+
 def _trigger(
-    trigger: Trigger, path: str, trigger_check: TriggerCheck, found: _Found
-) -> tuple[MetricSpec, ...]:
+    trigger: Trigger, path: str, trigger_check: Callable[..., TriggerFindings], found: _Found
+) -> tuple[Spec, ...]:
     """The metrics of one trigger; its problems and warnings are added to `found`."""
     unknown = _unknown(authentication=trigger.authentication_ref is not None)
     own = trigger_check(trigger.type, trigger.metadata, unknown, metric_type=trigger.metric_type)
@@ -255,15 +271,13 @@ def _refused_by_api_server(
     """What an API server would refuse in the HPA, said of the ScaledObject's field behind it."""
     for cause in hpa.validate(hpa.defaulted(wanted)):
         yield Problem(
-            _origin(cause.field, wanted, metrics),
+            _origin(cause.field, metrics),
             f"makes an HPA that is refused ({cause.field}: {cause.message})",
         )
 
 
-def _origin(field: str, wanted: Mapping[str, Any], metrics: Sequence[hpa.TriggerMetrics]) -> str:
+def _origin(field: str, metrics: Sequence[hpa.TriggerMetrics]) -> str:
     if field.startswith("spec.metrics["):
         place = int(field.partition("[")[2].partition("]")[0])
-        name = wanted["spec"]["metrics"][place]["external"]["metric"]["name"]
-        triggers = {hpa.external_name(of.index, spec): of.index for of in metrics for spec in of.specs}
-        return f"spec.triggers[{triggers[name]}]"
+        return f"spec.triggers[{hpa.trigger_of(metrics, place)}]"
     return field.replace("spec.behavior", _BEHAVIOR, 1)

@@ -29,7 +29,7 @@ from enum import StrEnum
 
 from scaler.core import desired
 
-__all__ = ["Decision", "Outcome", "Policy", "Reason", "Times", "decide"]
+__all__ = ["RESOURCE", "Decision", "Outcome", "Policy", "Reason", "Times", "decide"]
 
 RESOURCE = "Resource"
 """The metric type of cpu and memory triggers: the HPA reads them itself, we have no number and need none."""

@@ -14,7 +14,7 @@ from scaler.core.hpa_rules import Cause, validate
 from scaler.core.hpa_shape import known
 from scaler.core.model import ScaledObject
 from scalers._lib import quantity
-from scalers.sdk import MetricSpec
+from scalers.sdk import MetricSpec, ResourceSpec, Spec
 
 __all__ = [
     "Cause",
@@ -24,6 +24,7 @@ __all__ = [
     "difference",
     "external_name",
     "render",
+    "trigger_of",
     "validate",
 ]
 
@@ -34,15 +35,16 @@ _LONGEST_LABEL = 63
 
 @dataclass(frozen=True, slots=True)
 class TriggerMetrics:
-    """The external metrics of one trigger.
+    """The metrics of one trigger.
 
-    `index` is its position in `spec.triggers`; an empty metric type is AverageValue. A trigger whose metadata
+    `index` is its position in `spec.triggers`; an empty metric type is AverageValue (resource metrics have
+    their own). A trigger whose metadata
     does not parse has the one metric `invalid`: it is answered with an error, and so keeps the HPA from
     scaling in on what the other triggers say.
     """
 
     index: int
-    specs: tuple[MetricSpec, ...]
+    specs: tuple[Spec, ...]
     metric_type: str = ""
 
 
@@ -137,19 +139,48 @@ def _label(text: str) -> str:
     return text
 
 
+def trigger_of(metrics: Sequence[TriggerMetrics], place: int) -> int:
+    """The index of the trigger that metric number `place` of the HPA made from `metrics` belongs to."""
+    return _ordered(metrics)[place][0].index
+
+
+def _ordered(metrics: Sequence[TriggerMetrics]) -> list[tuple[TriggerMetrics, Spec]]:
+    """Every metric in the order of the HPA: by type, then as in the manifest."""
+    return sorted(
+        ((trigger, spec) for trigger in metrics for spec in trigger.specs), key=lambda m: _type(m[1])
+    )
+
+
+def _type(spec: Spec) -> str:
+    if isinstance(spec, MetricSpec):
+        return "External"
+    return "ContainerResource" if spec.container else "Resource"
+
+
 def _metrics(so: ScaledObject, metrics: Sequence[TriggerMetrics]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     names: set[str] = set()
-    for trigger in metrics:
-        for spec in trigger.specs:
-            name = external_name(trigger.index, spec)
-            if name in names:
-                raise ValueError(f"metric {name} is defined twice in ScaledObject {so.key}")
-            names.add(name)
-            found.append(_external(so, name, spec, trigger.metric_type or "AverageValue"))
+    for trigger, spec in _ordered(metrics):
+        if isinstance(spec, ResourceSpec):
+            found.append(_resource(spec))
+            continue
+        name = external_name(trigger.index, spec)
+        if name in names:
+            raise ValueError(f"metric {name} is defined twice in ScaledObject {so.key}")
+        names.add(name)
+        found.append(_external(so, name, spec, trigger.metric_type or "AverageValue"))
     if not found:
         raise ValueError(f"no trigger of ScaledObject {so.key} has a metric")
-    return sorted(found, key=lambda metric: str(metric["type"]))
+    return found
+
+
+def _resource(spec: ResourceSpec) -> dict[str, Any]:
+    """What the HPA reads itself; of such metrics there may be several of one name."""
+    field = "averageUtilization" if spec.target_type == "Utilization" else "averageValue"
+    source = {"name": spec.name, "target": {"type": spec.target_type, field: spec.target}}
+    if spec.container:
+        return {"type": "ContainerResource", "containerResource": source | {"container": spec.container}}
+    return {"type": "Resource", "resource": source}
 
 
 def _external(so: ScaledObject, name: str, spec: MetricSpec, metric_type: str) -> dict[str, Any]:

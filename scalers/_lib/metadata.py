@@ -70,6 +70,7 @@ class Key:
     help: str
     raw: bool = False
     formula: bool = False
+    positive: bool = False
     type: Any = None
     default: Any = REQUIRED
 
@@ -81,6 +82,8 @@ class Key:
     @property
     def path(self) -> str:
         """Where the user would write it, below the trigger."""
+        if self.order == (OBJECT,):
+            return self.name
         return f"{METADATA}.{self.name}" if METADATA in self.order else f"authenticationRef ({self.name})"
 
     def convert(self, value: str) -> Any:
@@ -106,6 +109,7 @@ def key(
     separator: str = ",",
     raw: bool = False,
     formula: bool = False,
+    positive: bool = False,
     help: str = "",  # noqa: A002 - the word every option library uses
 ) -> Any:
     """Declare a key of a Metadata or Connection class.
@@ -113,7 +117,8 @@ def key(
     `names` are the manifest's names, the first being the documented one (none: the attribute's name in
     camelCase). Without `default` the key is required. `secret` keeps it out of reprs and problems. `raw`
     keeps white space around a value. `formula`: with `default`, required all the same unless the trigger
-    feeds a formula (scalingModifiers), which has a target of its own. Types:
+    feeds a formula (scalingModifiers), which has a target of its own. `positive`: with `formula`, a target
+    below 0 is refused as 0 is. Types:
     str, bool, int, float, Seconds (each perhaps `| None`), `tuple[str, ...]` (a list) and
     `tuple[tuple[str, str], ...]` (name=value pairs).
     """
@@ -127,6 +132,7 @@ def key(
         help=help,
         raw=raw,
         formula=formula,
+        positive=positive,
     )
     if default is REQUIRED:
         return field(metadata={"key": spec})

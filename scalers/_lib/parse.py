@@ -31,9 +31,9 @@ class Inputs:
     """What a trigger's keys are looked up in.
 
     `env` is the environment of the scale target's container, `auth` what a TriggerAuthentication resolved to.
-    `object` says of the ScaledObject its `namespace`, its `name` and the `podIdentity` (provider) of the
-    trigger's authentication, as far as known. `formula`: the trigger feeds a formula. Sources listed in
-    `unknown` could not be read (offline validation).
+    `object` says of the ScaledObject its `namespace` and `name`, and of the trigger its `metricType` and the
+    `podIdentity` (provider) of its authentication, as far as known. `formula`: the trigger feeds a formula.
+    Sources listed in `unknown` could not be read (offline validation).
     """
 
     metadata: Mapping[str, str]
@@ -129,7 +129,7 @@ def _build(cls: type[D], inputs: Inputs) -> tuple[D, list[Problem], set[str], se
 def _converted(spec: Key, found: str, inputs: Inputs) -> Any:
     """A target of 0 is none at all (KEDA's rule), and only a formula does without."""
     value = spec.convert(found)
-    if spec.formula and not inputs.formula and not value:
+    if spec.formula and not inputs.formula and (not value or (spec.positive and value < 0)):
         raise ValueError("is no target: write a number above 0")
     return value
 

@@ -7,6 +7,7 @@ import math
 import re
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
@@ -14,7 +15,19 @@ import pytest
 
 from scalers._lib.parse import every_key
 from scalers.registry import Registry
-from scalers.sdk import Batches, Inputs, Metadata, Reading, Scaler, ScalerError, Unavailable, normalise, parse
+from scalers.sdk import (
+    Batches,
+    Inputs,
+    Metadata,
+    MetricSpec,
+    Pods,
+    Reading,
+    Scaler,
+    ScalerError,
+    Unavailable,
+    normalise,
+    parse,
+)
 
 __all__ = ["ContractHost", "ScalerContract"]
 
@@ -41,6 +54,10 @@ class ContractHost:
         """See Host."""
         while (left := (moment - self.now()).total_seconds()) > 0:
             await asyncio.sleep(left)
+
+    def pods(self, namespace: str) -> AbstractAsyncContextManager[Pods]:
+        """See Host; here there is no cluster. A contract that needs one overrides `host`."""
+        raise Unavailable(f"no cluster has a namespace {namespace} whose pods could be counted")
 
 
 @pytest.mark.asyncio
@@ -132,6 +149,7 @@ class ScalerContract:
         assert specs
         assert [spec.name for spec in specs] == [spec.name for spec in self.scaler.specs(metadata)]
         for spec in specs:
+            assert isinstance(spec, MetricSpec)
             assert spec.name == normalise(spec.name)
             assert math.isfinite(spec.target)
             assert spec.target > 0

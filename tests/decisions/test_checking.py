@@ -25,9 +25,11 @@ class Lists:
 
     def __init__(self):
         self.asked = []
+        self.namespaces = []
 
-    def __call__(self, trigger_type, metadata, unknown, *, metric_type):
+    def __call__(self, trigger_type, metadata, unknown, *, metric_type, namespace):
         self.asked.append((trigger_type, dict(metadata), unknown, metric_type))
+        self.namespaces.append(namespace)
         if trigger_type != "redis":
             return Findings(
                 (Problem("type", f"no scaler found for type: {trigger_type}", "did you mean redis?"),)
