@@ -107,6 +107,11 @@ class RabbitMqServer:
             routed = self.api("POST", "exchanges", vhost, "amq.default", "publish", body=body)
             assert routed == {"routed": True}, f"no queue {name!r}"
 
+    def take(self, name: str, number: int, vhost: str = "/") -> None:
+        """Take messages out of a queue."""
+        body = {"count": number, "ackmode": "ack_requeue_false", "encoding": "auto"}
+        self.api("POST", "queues", vhost, name, "get", body=body)
+
     def put(self, name: str, number: int, vhost: str = "/") -> None:
         """A queue with so many messages, which the statistics know."""
         self.queue(name, vhost)

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-__all__ = ["Address", "badly_escaped", "parse", "scheme_of"]
+__all__ = ["Address", "badly_escaped", "parse"]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -55,11 +55,6 @@ class Address:
         """host:port for messages."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port is None else f"{host}:{self.port}"
-
-
-def scheme_of(text: str) -> str:
-    """The scheme in small letters, "" for none. Raises ValueError for what Go would call no URL."""
-    return parse(text).scheme
 
 
 def parse(text: str) -> Address:

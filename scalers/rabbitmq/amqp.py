@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import copy
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
 from scalers.rabbitmq.session import CHANNELS, Lost, Session
 from scalers.rabbitmq.transport import Target
@@ -14,6 +14,7 @@ __all__ = ["AmqpClient", "open_client"]
 
 _REPLY_SECONDS = 3.0
 """The deadline of a batch, once connected."""
+_END_SECONDS = 1.0
 _LONGEST_NAME = 255
 
 # The library logs what it also raises, and we report what is raised.
@@ -49,9 +50,7 @@ class AmqpClient:
         except TimeoutError:
             why = f"{self._target.where} does not answer within {_REPLY_SECONDS:g} s"
         finally:
-            for counter in counters:
-                counter.cancel()
-            await asyncio.gather(*counters, return_exceptions=True)
+            await _ended(counters, session)
         silent = all(answer is None for answer in answers)
         if why and silent:
             session.abandon()
@@ -87,6 +86,15 @@ class AmqpClient:
         finally:
             self._attempts += 1
         return self._session
+
+
+async def _ended(counters: Iterable["asyncio.Future[None]"], session: Session) -> None:
+    """End what still runs. The library says good-bye to a channel even then, and nobody may be listening."""
+    running = {counter for counter in counters if not counter.done()}
+    for counter in running:
+        counter.cancel()
+    if running and (await asyncio.wait(running, timeout=_END_SECONDS))[1]:
+        session.abandon()
 
 
 def _unusable(name: str) -> ScalerError | None:

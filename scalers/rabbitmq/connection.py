@@ -97,12 +97,7 @@ class RabbitMqConnection(Connection):
     def _scheme_is_known(self) -> Problem | None:
         if self.protocol != AUTO or self._spoken:
             return None
-        try:
-            address.scheme_of(self.host)
-        except ValueError as error:
-            text = str(error)
-        else:
-            text = "does not begin with amqp://, amqps://, http:// or https://"
+        text = self._parsed[1] or "does not begin with amqp://, amqps://, http:// or https://"
         return Problem("metadata.host", f"the value {text}", "write it like amqp://rabbitmq.shop:5672/")
 
     @check("workload_identity_resource", "host", "protocol")
@@ -146,12 +141,7 @@ class RabbitMqConnection(Connection):
     @property
     def _spoken(self) -> str:
         """AMQP or HTTP; "" where `auto` cannot tell."""
-        if self.protocol != AUTO:
-            return self.protocol
-        try:
-            return _SCHEMES.get(address.scheme_of(self.host), "")
-        except ValueError:
-            return ""
+        return self.protocol if self.protocol != AUTO else _SCHEMES.get(self.address.scheme, "")
 
     @property
     def _oauth_is_given(self) -> bool:
@@ -160,12 +150,16 @@ class RabbitMqConnection(Connection):
     # What is made of them.
 
     @functools.cached_property
+    def _parsed(self) -> tuple[Address, str]:
+        try:
+            return address.parse(self.host), ""
+        except ValueError as error:
+            return Address(scheme=""), str(error)
+
+    @property
     def address(self) -> Address:
         """The parts of `host`; an empty one where it cannot be used, see `refusals`."""
-        try:
-            return address.parse(self.host)
-        except ValueError:
-            return Address(scheme="")
+        return self._parsed[0]
 
     @functools.cached_property
     def vhost(self) -> str:
@@ -229,10 +223,9 @@ class RabbitMqConnection(Connection):
             path = "authenticationRef (workloadIdentityResource)"
             mend = "use username and password, or OAuth 2"
             yield Problem(path, "Azure workload identity is not supported", mend)
-        try:
-            found = address.parse(self.host)
-        except ValueError as error:
-            yield Problem("metadata.host", f"the value {error}")
+        found, wrong = self._parsed
+        if wrong:
+            yield Problem("metadata.host", f"the value {wrong}")
             return
         if _SCHEMES.get(found.scheme) != self.protocol:
             schemes = " or ".join(f"{s}://" for s, protocol in _SCHEMES.items() if protocol == self.protocol)

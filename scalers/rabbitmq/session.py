@@ -129,17 +129,16 @@ class Session:
         return cast("Channel", await underlay.connection.channel(publisher_confirms=False))
 
     async def close(self) -> None:
-        """Say good-bye if the broker still listens, and wait until the socket is closed."""
-        if self._lost:
-            self._transport.abort()
+        """Say good-bye, and wait until the socket is closed."""
         with contextlib.suppress(*CONNECTION_EXCEPTIONS, TimeoutError):
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self._connection.close()
         self._transport.abort()
 
     def abandon(self) -> None:
-        """It does not answer: `close` will not talk to it."""
+        """It does not answer: hang up without a word."""
         self._lost = True
+        self._transport.abort()
 
 
 @functools.cache

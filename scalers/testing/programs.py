@@ -11,7 +11,8 @@ __all__ = ["free_port", "server_program"]
 
 def server_program(name: str) -> str:
     """The path of a server's program. Missing, it skips the test on a laptop and fails it when CI=true."""
-    path = shutil.which(name)
+    # Debian keeps some servers where only root looks.
+    path = shutil.which(name) or shutil.which(name, path="/usr/sbin")
     if path is None and os.environ.get("CI") == "true":
         pytest.fail(f"{name} is not installed, and CI may not skip its tests", pytrace=False)
     if path is None:

@@ -1,9 +1,10 @@
 """The `rabbitmq` trigger over the management API of a real rabbitmq-server."""
 
 import asyncio
+import contextlib
+import threading
 import time
 
-import aio_pika
 import pytest
 from rabbitmq_server import held
 
@@ -226,29 +227,19 @@ class TestHttp(HttpTests):
                 await self.read(client, trigger)
 
 
-class busy:  # noqa: N801 - reads as a word
+@contextlib.asynccontextmanager
+async def busy(server, name):
     """A queue to which twice as much is published as is taken, all the time."""
+    over = threading.Event()
 
-    def __init__(self, server, name):
-        self.url = f"amqp://guest:guest@{server.host}:{server.port}/"
-        self.name = name
+    def work():
+        while not over.wait(0.02):
+            server.publish(name, 10)
+            server.take(name, 5)
 
-    async def __aenter__(self):
-        self.connection = await aio_pika.connect(self.url)
-        self.work = asyncio.create_task(self.run())
-
-    async def run(self):
-        channel = await self.connection.channel()
-        queue = await channel.declare_queue(self.name, passive=True)
-        while True:
-            for _ in range(10):
-                message = aio_pika.Message(b"x")
-                await channel.default_exchange.publish(message, routing_key=self.name)
-            for _ in range(5):
-                await queue.get(no_ack=True)
-            await asyncio.sleep(0.05)
-
-    async def __aexit__(self, *exc):
-        self.work.cancel()
-        await asyncio.gather(self.work, return_exceptions=True)
-        await self.connection.close()
+    working = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        yield
+    finally:
+        over.set()
+        await working
