@@ -108,9 +108,8 @@ class Executor:
                     raise
                 target = await self._targets.read(key)
                 decision = managed.decide(target.replicas or 0, self._clock.now())
-                managed.again = (
-                    True  # Whatever comes of it, what was told of the first decision is out of date.
-                )
+                # Whatever comes of it, what was told of the first decision is out of date.
+                managed.again = True
                 continue
             self._succeeded(managed, decision, before)
             return

@@ -6,6 +6,8 @@ import pytest
 from controlled import HPAS, controlled, redis_trigger
 from served import definition
 
+from scaler.settings import ControllerSettings
+
 pytestmark = pytest.mark.server
 
 CHECK_FAILED = ("False", "ScaledObjectCheckFailed")
@@ -172,14 +174,13 @@ async def test_one_bad_trigger_with_nothing_but_a_schedule_beside_it(redis):
 
 
 async def test_a_target_that_comes_later_is_noticed(redis):
-    async with controlled(redis, factor=1) as run:  # Its back-off would take a minute; the watch does not.
+    never = ControllerSettings(retry_first=100_000.0, retry_cap=100_000.0)  # The watch alone is to tell.
+    async with controlled(redis, settings=never) as run:
         run.push()
-        run.scaled_object(pollingInterval=1)
+        run.scaled_object()
         await run.until(lambda: run.ready() == CHECK_FAILED)
-        for _ in range(12):
-            run.controller._queue.retry(("default", "worker"))  # A long back-off, as after a long absence.
         run.deployment()
-        await run.until(lambda: run.replicas() == 1, within=10)
+        await run.until(lambda: run.replicas() == 1)
         await run.settled()
 
 

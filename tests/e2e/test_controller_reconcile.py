@@ -198,6 +198,9 @@ async def test_a_deleted_object_leaves_its_target_as_it_is(redis):
         assert run.replicas() == 1
         assert run.embedded.sources() == []
         assert len(run.embedded.tidegate.store) == 0
+        assert run.controller.objects == 0
+        assert run.controller._sightings._observer._last == {}
+        assert run.controller._status._subjects == {}
 
 
 async def test_a_namesake_begins_anew(redis):

@@ -68,6 +68,22 @@ async def test_at_rest_nothing_happens(redis):
         assert run.replicas() == 0
 
 
+async def test_steadily_busy_nothing_happens_either(redis):
+    # Slow enough for the HPA to stay young: it misses its metric while nobody serves it.
+    async with controlled(redis, factor=2) as run:
+        run.push()
+        run.deployment()
+        run.scaled_object(maxReplicaCount=1, pollingInterval=1)
+        await run.until(lambda: run.active() == ("True", "ScalerActive"))
+        await run.settled()
+        await run.polls(2)
+        before = run.object()["metadata"]["resourceVersion"]
+        await run.restart()
+        await run.until(lambda: "HPAInCharge" in run.embedded.decision("default", "worker"))
+        await run.polls(3)
+        assert run.object()["metadata"]["resourceVersion"] == before
+
+
 async def test_redis_is_down_when_the_controller_starts(redis):
     async with controlled(redis, factor=40) as run:
         run.push(20)
