@@ -27,17 +27,23 @@ USER, PASSWORD = "reader", "sesame"
 _HASH = "$2b$04$IeN9nSerC1dR/5C3ZQ3/GeO/81cxS0abOm4GPY.Gu.srNEmVq58Au"
 _CONFIG = """\
 global: {{scrape_interval: 100ms, scrape_timeout: 100ms}}
-scrape_configs: [{{job_name: numbers, static_configs: [{{targets: ["127.0.0.1:{port}"]}}]}}]
+scrape_configs: [{{job_name: numbers, static_configs: [{{targets: {targets}}}]}}]
 """
 _STARTS_WITHIN = 60.0
 
 
 class PrometheusServer:
-    """See the module. With a `certificate` it speaks TLS; `login`: it wants USER and PASSWORD."""
+    """See the module. With a `certificate` it speaks TLS; `login`: it wants USER and PASSWORD.
+
+    `targets`: what else it scrapes, as host:port.
+    """
 
     host = "127.0.0.1"
 
-    def __init__(self, *, login: bool = False, certificate: KeyPair | None = None) -> None:
+    def __init__(
+        self, *, login: bool = False, certificate: KeyPair | None = None, targets: tuple[str, ...] = ()
+    ) -> None:
+        self._targets = targets
         self._program = server_program("prometheus")
         self._login = login
         self._certificate = certificate
@@ -101,8 +107,8 @@ class PrometheusServer:
 
     def _write_configuration(self) -> None:
         folder = Path(self._folder.name)
-        exporter = self._exporter.server_address[1]
-        (folder / "prometheus.yml").write_text(_CONFIG.format(port=exporter), encoding="utf-8")
+        targets = json.dumps([f"127.0.0.1:{self._exporter.server_address[1]}", *self._targets])
+        (folder / "prometheus.yml").write_text(_CONFIG.format(targets=targets), encoding="utf-8")
         web: dict[str, Any] = {}
         if self._login:
             web["basic_auth_users"] = {USER: _HASH}
