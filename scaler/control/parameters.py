@@ -15,7 +15,7 @@ from scaler.control.contents import ROLE_ARN
 from scaler.control.environment import Container, Content, Environment
 from scaler.control.files import FileRefused
 from scaler.control.unresolved import Failure, SecretForbidden, text_of
-from scaler.core.authentication import TriggerAuthenticationSpec
+from scaler.core.authentication import TriggerAuthenticationSpec, unsupported
 from scaler.core.authentication_stores import PodIdentity
 from scaler.core.fields import is_object_name
 from scaler.kube.errors import Forbidden, KubeError, NotFound
@@ -24,13 +24,6 @@ from scalers.sdk import Unavailable
 __all__ = ["Lookup", "Place", "environment_of", "parameters"]
 
 _VERBS = {"Secret": "secrets", "ConfigMap": "configmaps", "ServiceAccount": "serviceaccounts"}
-_STORES = (
-    ("hashi_corp_vault", "hashiCorpVault"),
-    ("azure_key_vault", "azureKeyVault"),
-    ("gcp_secret_manager", "gcpSecretManager"),
-    ("aws_secret_manager", "awsSecretManager"),
-)
-_IDENTITIES = frozenset({"none", "aws", "aws-eks"})
 
 
 class Lookup(Protocol):
@@ -67,9 +60,8 @@ async def parameters(
 
     The key "" holds the failure of the whole.
     """
-    refused = _refused(spec, cluster=cluster)
-    if refused is not None:
-        return {"": refused}
+    for problem in unsupported(spec, cluster=cluster):
+        return {"": Failure(f"{problem.path} {problem.problem}", problem.mend)}
     found = await _identity(spec.pod_identity, place, lookup)
     if spec.file_path:
         return found | await _file(spec.file_path, lookup)
@@ -100,24 +92,6 @@ async def environment_of(
         content = await _content(kind, namespace, name, lookup)
         contents[kind, name] = content
     return environment.evaluate(container, names, contents)
-
-
-def _refused(spec: TriggerAuthenticationSpec, *, cluster: bool) -> Failure | None:
-    for attribute, field in _STORES:
-        if getattr(spec, attribute) is not None:
-            return Failure(
-                f"spec.{field} is not supported",
-                "put the values into a Secret and name it in secretTargetRef",
-            )
-    provider = spec.pod_identity.provider if spec.pod_identity is not None else "none"
-    if provider not in _IDENTITIES:
-        return Failure(
-            f"spec.podIdentity.provider {provider} is not supported",
-            "give credentials from a Secret in secretTargetRef",
-        )
-    if spec.file_path and not cluster:
-        return Failure("spec.filePath is only for a ClusterTriggerAuthentication", "use secretTargetRef")
-    return None
 
 
 async def _identity(identity: PodIdentity | None, place: Place, lookup: Lookup) -> dict[str, str | Failure]:

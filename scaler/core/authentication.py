@@ -19,7 +19,15 @@ from scaler.core.fields import Model, listed
 from scaler.core.problems import validated
 from scalers._lib.problem import Problem
 
-__all__ = ["TriggerAuthenticationSpec", "parse_spec"]
+__all__ = ["TriggerAuthenticationSpec", "parse_spec", "unsupported"]
+
+_STORES = {
+    "hashi_corp_vault": "hashiCorpVault",
+    "azure_key_vault": "azureKeyVault",
+    "gcp_secret_manager": "gcpSecretManager",
+    "aws_secret_manager": "awsSecretManager",
+}
+_IDENTITIES = frozenset({"none", "aws", "aws-eks"})
 
 
 class TargetRef(Model):
@@ -104,6 +112,22 @@ def parse_spec(raw: Mapping[str, Any]) -> tuple[TriggerAuthenticationSpec | None
         return None, problems
     problems = [*_identity(spec.pod_identity), *_oauth2(spec.oauth2)]
     return (None if problems else spec), problems
+
+
+def unsupported(spec: TriggerAuthenticationSpec, *, cluster: bool) -> Iterator[Problem]:
+    """What a valid spec asks for that is not there. Triggers that use it are refused, whatever else it gives.
+
+    `cluster`: it is a ClusterTriggerAuthentication's.
+    """
+    for attribute, field in _STORES.items():
+        if getattr(spec, attribute) is not None:
+            mend = "put the values into a Secret and name it in secretTargetRef"
+            yield Problem(f"spec.{field}", "is not supported", mend)
+    if spec.pod_identity is not None and spec.pod_identity.provider not in _IDENTITIES:
+        mend = "give credentials from a Secret in secretTargetRef"
+        yield Problem("spec.podIdentity.provider", f"{spec.pod_identity.provider} is not supported", mend)
+    if spec.file_path and not cluster:
+        yield Problem("spec.filePath", "is only for a ClusterTriggerAuthentication", "use secretTargetRef")
 
 
 def _identity(identity: PodIdentity | None) -> Iterator[Problem]:

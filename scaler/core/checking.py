@@ -202,10 +202,10 @@ def _authentication(document: Mapping[str, Any]) -> _Found:
         words = "is required" if raw is None else f"is {kind_of(raw)}, not a mapping"
         return _Found([*problems, Problem("spec", words, "say where the credentials come from")], [])
     spec, found = authentication.parse_spec(raw)
-    warnings = list(manifest.unknown_fields(spec)) if spec is not None else []
-    if spec is not None and spec.file_path and document.get("kind") == "TriggerAuthentication":
-        mend = "use a ClusterTriggerAuthentication"
-        warnings.append(Problem("spec.filePath", "has no effect in a TriggerAuthentication", mend))
+    warnings: list[Problem] = []
+    if spec is not None:
+        cluster = document.get("kind") != "TriggerAuthentication"
+        warnings = [*manifest.unknown_fields(spec), *authentication.unsupported(spec, cluster=cluster)]
     return _Found([*problems, *found], warnings)
 
 

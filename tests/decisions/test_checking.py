@@ -239,7 +239,17 @@ FULL = {
 @pytest.mark.parametrize("kind", ["TriggerAuthentication", "ClusterTriggerAuthentication"])
 def test_every_field_of_an_authentication_is_known(kind):
     report = check(authentication_of(kind, **FULL))
+    assert report.problems == ()
+    stores = ("hashiCorpVault", "azureKeyVault", "gcpSecretManager", "awsSecretManager")
+    assert paths(report.warnings) == [f"spec.{store}" for store in stores]  # Known, and not supported.
+    report = check(authentication_of(kind, **{k: v for k, v in FULL.items() if k not in stores}))
     assert (report.problems, report.warnings) == ((), ())
+
+
+def test_identities_that_are_not_there():
+    for provider, found in (("none", []), ("aws", []), ("aws-eks", []), ("gcp", 1), ("azure-workload", 1)):
+        report = check(authentication_of(podIdentity={"provider": provider}))
+        assert paths(report.warnings) == ["spec.podIdentity.provider"] * bool(found)
 
 
 def test_file_path_is_for_clusters():
