@@ -39,6 +39,8 @@ DOCS = Path(__file__).parent
 PAGES = ("decisions.md", "scalers.md", "settings.md")
 FLAGS = {
     "ControllerSettings.namespaces": "--namespace",
+    "ControllerSettings.cluster_namespace": "--cluster-namespace",
+    "ControllerSettings.filepath_auth_root": "--filepath-auth-root",
     "AdapterSettings.bind_address": "--bind-address",
     "AdapterSettings.secure_port": "--secure-port",
     "AdapterSettings.certificate_file": "--tls-cert-file",
@@ -180,6 +182,8 @@ def _scaler(trigger_type: str) -> str:
         ("alone in its object: must answer once before the HPA is made", yes[scaler.connects_first]),
     )
     header = ("key", "type", "default", "may come from", "what it is")
+    if not scaler.reads:
+        return _table(header, list(_keys(scaler.metadata)))
     return _table(header, list(_keys(scaler.metadata))) + "\n" + _table(("property", "value"), facts)
 
 

@@ -113,6 +113,21 @@ def run(
     tls_private_key_file: Annotated[
         Path | None, typer.Option("--tls-private-key-file", metavar="K", help="Its private key.")
     ] = None,
+    cluster_namespace: Annotated[
+        str,
+        typer.Option(
+            "--cluster-namespace",
+            metavar="NS",
+            envvar="KEDA_CLUSTER_OBJECT_NAMESPACE",
+            help="Where ClusterTriggerAuthentications find their Secrets.",
+        ),
+    ] = "tidegate",
+    filepath_auth_root: Annotated[
+        Path | None,
+        typer.Option(
+            "--filepath-auth-root", metavar="DIR", help="What filePath of these is below. Else it is refused."
+        ),
+    ] = None,
     register: Annotated[
         bool, typer.Option("--register", help="Create or update the Service and the APIService.")
     ] = False,
@@ -136,6 +151,7 @@ def run(
         namespace or [],
         (bind_address, secure_port, metrics_port),
         (tls_cert_file, tls_private_key_file),
+        (cluster_namespace, filepath_auth_root),
         log_level,
         register=register,
         advertise=advertise,

@@ -50,13 +50,13 @@ def address(text: str, flag: str) -> str:
         raise refuse(flag, text, "write an IP address, such as 127.0.0.1 or 0.0.0.0") from error
 
 
-def namespaces(names: Iterable[str]) -> tuple[str, ...]:
+def namespaces(names: Iterable[str], flag: str = "--namespace") -> tuple[str, ...]:
     """Names of namespaces, each once."""
     unique = tuple(dict.fromkeys(names))
     for name in unique:
         if not _NAMESPACE.match(name):
             raise refuse(
-                "--namespace", repr(name), "is no namespace's name: use lower case letters, digits and dashes"
+                flag, repr(name), "is no namespace's name: use lower case letters, digits and dashes"
             )
     return unique
 

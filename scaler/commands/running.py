@@ -28,6 +28,7 @@ def command(
     namespaces: list[str],
     listen: tuple[str, int, int],
     tls: tuple[Path | None, Path | None],
+    authentication: tuple[str, Path | None],
     log_level: logs.Level,
     *,
     register: bool,
@@ -42,7 +43,7 @@ def command(
     address, secure_port, metrics_port = listen
     address = flags.address(address, "--bind-address")
     settings = RunSettings(
-        controller=ControllerSettings(namespaces=flags.namespaces(namespaces)),
+        controller=_controller(namespaces, *authentication),
         adapter=AdapterSettings(
             bind_address=address,
             secure_port=secure_port,
@@ -77,6 +78,18 @@ async def _run(settings: RunSettings, clock: Clock, kubeconfig: str | None) -> N
             await asyncio.Event().wait()
         finally:
             _log.info("stopping")
+
+
+def _controller(namespaces: list[str], cluster_namespace: str, auth_root: Path | None) -> ControllerSettings:
+    """The namespaces, and where ClusterTriggerAuthentications find what they refer to."""
+    if auth_root is not None and not auth_root.is_dir():
+        raise flags.refuse("--filepath-auth-root", auth_root, "is no directory")
+    (home,) = flags.namespaces([cluster_namespace], "--cluster-namespace")
+    return ControllerSettings(
+        namespaces=flags.namespaces(namespaces),
+        cluster_namespace=home,
+        filepath_auth_root=str(auth_root) if auth_root is not None else None,
+    )
 
 
 def _check_role(role: str) -> None:
