@@ -230,6 +230,13 @@ def test_examples_are_valid_without_a_warning() -> None:
     assert report.checked > 2
 
 
+def _name_of(metric: dict[str, Any]) -> str:
+    """As the HPA shows it; a resource metric's is the resource."""
+    if metric["type"] == "External":
+        return str(metric["external"]["metric"]["name"])
+    return str(metric[metric["type"][0].lower() + metric["type"][1:]]["name"])
+
+
 @pytest.mark.parametrize("trigger_type", Registry().types)
 def test_a_scaler_s_section_has_an_example_and_the_name_of_its_metric(trigger_type: str) -> None:
     section = _section(DOCS / "scalers.md", f"`{trigger_type}`")
@@ -242,7 +249,7 @@ def test_a_scaler_s_section_has_an_example_and_the_name_of_its_metric(trigger_ty
     used = {trigger["type"] for example in examples for trigger in example["spec"]["triggers"]}
     assert trigger_type in used
     _, hpas = render_documents((("docs/scalers.md", example) for example in examples), Registry().check, "0")
-    names = [metric["external"]["metric"]["name"] for hpa in hpas for metric in hpa["spec"]["metrics"]]
+    names = [_name_of(metric) for hpa in hpas for metric in hpa["spec"]["metrics"]]
     assert names
     for name in names:
         assert f"`{name}`" in section
