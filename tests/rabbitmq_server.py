@@ -179,6 +179,12 @@ class RabbitMqServer:
                 raise AssertionError(f"rabbitmq-server does not start:\n{self.output()}")
             time.sleep(0.1)
 
+    @property
+    def pid(self) -> int:
+        """The virtual machine's process."""
+        assert self._node is not None
+        return self._node.pid
+
     def output(self) -> str:
         """The end of what it has said."""
         return (self._folder / "output").read_text(encoding="utf-8", errors="replace")[-4000:]
