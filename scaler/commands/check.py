@@ -172,13 +172,16 @@ async def _check(
 ) -> list[_Report]:
     given = _Given([d for _, d in documents if isinstance(d, dict)], secrets)
     if kubeconfig is None:
-        return await _all(documents, given, clock)
+        return await _all(documents, given, clock, ClockHost(clock, wake_ups=False))
     async with Kube(await load(kubeconfig, clock), clock) as kube:
-        return await _all(documents, _Cluster(kube, Mapper(kube, clock), given), clock)
+        cluster = _Cluster(kube, Mapper(kube, clock), given)
+        return await _all(documents, cluster, clock, ClockHost(clock, kube, wake_ups=False))
 
 
-async def _all(documents: Sequence[tuple[str, Any]], objects: Objects, clock: Clock) -> list[_Report]:
-    registry, host = Registry(), ClockHost(clock, wake_ups=False)
+async def _all(
+    documents: Sequence[tuple[str, Any]], objects: Objects, clock: Clock, host: ClockHost
+) -> list[_Report]:
+    registry = Registry()
     home = ControllerSettings().cluster_namespace
     reports = []
     for file, document in documents:

@@ -122,7 +122,7 @@ async def _resolved(
 
 
 async def _read(built: Built, clock: Clock, host: Host) -> Result | None:
-    if built.scaler is None or built.metadata is None:
+    if built.scaler is None or built.metadata is None or not built.reads:
         return None
     answer: Any
     sent = clock.monotonic()

@@ -3,7 +3,9 @@
 import json
 
 import pytest
-from command_line import tidegate
+import yaml
+from command_line import tidegate, until, up
+from controlled import target
 from redis_server import RedisServer
 
 PASSWORD = "correct-horse"
@@ -128,3 +130,32 @@ def test_a_malformed_secret_is_usage_and_is_not_repeated(manifest, tmp_path, sec
 def test_no_scaled_object_is_usage(tmp_path):
     done = tidegate("check", "-f", "-", stdin=b"apiVersion: v1\nkind: ConfigMap\n", home=tmp_path)
     assert done.returncode == 2
+
+
+PODS = """
+apiVersion: keda.sh/v1alpha1
+kind: ScaledObject
+metadata: {name: worker}
+spec:
+  scaleTargetRef: {name: web}
+  triggers:
+    - type: kubernetes-workload
+      metadata: {podSelector: app=clients, value: "2"}
+    - type: cpu
+      metricType: Utilization
+      metadata: {value: "60"}
+"""
+
+
+def test_pods_are_counted_in_a_cluster_only_and_cpu_is_the_hpas(tmp_path):
+    path = tmp_path / "worker.yaml"
+    path.write_text(PODS)
+    done = tidegate("check", "-f", path, home=tmp_path)
+    assert "Unavailable: there is no cluster here whose pods could be counted" in done.stdout
+    assert "cpu cpu: read by the HPA itself" in done.stdout
+    with up("--cluster-only", "--pods", "none", home=tmp_path) as (_, kubectl):
+        kubectl.apply(yaml.safe_dump(target("clients", 3)))
+        kubectl.apply(yaml.safe_dump(target("web")))
+        until(lambda: len(kubectl.get("pods")["items"]) == 3)
+        done = tidegate("check", "-f", path, "--kubeconfig", kubectl.kubeconfig, home=tmp_path)
+    assert "kubernetes-workload s0-workload-default: 3, target 2 (AverageValue), active" in done.stdout
