@@ -5,6 +5,7 @@ import os
 import socket
 from collections.abc import Awaitable
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Self
@@ -109,7 +110,7 @@ class Tidegate:
             clock,
             self.store,
             Registry(),
-            settings=settings.controller,
+            settings=_placed(settings.controller, access),
             sources=self._source_settings,
             version=VERSION,
             instance=socket.gethostname(),
@@ -278,6 +279,13 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _placed(settings: ControllerSettings, access: Access) -> ControllerSettings:
+    """The settings with what follows from where we run: a pod's loopback is no place for a trigger's source."""
+    if settings.allow_loopback_sources is not None:
+        return settings
+    return replace(settings, allow_loopback_sources=not access.in_cluster)
 
 
 async def _front_proxy(kube: Kube) -> FrontProxy:

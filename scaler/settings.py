@@ -40,6 +40,9 @@ class ControllerSettings:
     filepath_auth_root: str | None = None
     """The directory that `filePath` of a ClusterTriggerAuthentication is below; None: `filePath` is refused."""
 
+    allow_loopback_sources: bool | None = None
+    """May a trigger's address be this machine? None: yes with a kubeconfig, no in a pod, whose own ports that would reach."""
+
     bound_token_seconds: float = 3600.0
     """Life (seconds) of the ServiceAccount tokens asked for; the API server grants at least 600. Renewed at four fifths."""
 

@@ -102,7 +102,12 @@ class Controller:
             clock,
             lambda key, result: self._evaluator.result(key, result),  # noqa: PLW0108 - it is made below.
             settings=sources,
-            host=ClockHost(clock, kube, wake_ups=sources.wake_ups),
+            host=ClockHost(
+                clock,
+                kube,
+                wake_ups=sources.wake_ups,
+                allow_loopback=settings.allow_loopback_sources is not False,
+            ),
         )
         self._executor = Executor(
             self._targets,

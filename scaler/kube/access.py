@@ -49,6 +49,11 @@ class Access:
     tls_server_name: str | None = None
     proxy: str | None = None
 
+    @property
+    def in_cluster(self) -> bool:
+        """Are we a pod of that cluster, with its own service account?"""
+        return False
+
     async def authorization(self) -> str | None:
         """The value of the Authorization header, fresh; None without one."""
         return f"Bearer {self.token}" if self.token else None
@@ -75,6 +80,11 @@ class _Configured(Access):
     source: Callable[[], Awaitable[_Loaded]] = field(kw_only=True, repr=False)
     refreshed: float = field(kw_only=True)
     made: float = field(kw_only=True)
+
+    @property
+    def in_cluster(self) -> bool:
+        """See Access."""
+        return self.loaded.loader is None
 
     async def authorization(self) -> str | None:
         """See Access. When refreshing fails, the last credentials are shown: the API server judges them."""

@@ -245,6 +245,7 @@ async def test_a_service_accounts_token_is_read_again_when_refused(server, tmp_p
     server.accepted = {"bearer good"}
     environ = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(server.port)}
     reach = await access.load(None, fake_clock, environ=environ)
+    assert reach.in_cluster
     async with Kube(reach, fake_clock) as kube:
         await kube.get(CONFIG_MAPS, "x", "shop")
         (tmp_path / "token").write_text("rotated")
