@@ -167,10 +167,16 @@ class Collection:
             if name in self._names:
                 self._refused[name] = str(error)
             raise
+        try:
+            data, version = self._content(obj), obj["metadata"]["resourceVersion"]
+        except (LookupError, TypeError, AttributeError):
+            # Not `from`: the cause may hold a value.
+            raise Unreachable(
+                f"get {self._resource} {self._namespace}/{name}: the answer makes no sense"
+            ) from None
         self._refused.pop(name, None)
-        data = self._content(obj)
         if name in self._names:
-            self._answers[name] = _Seen(name, obj["metadata"]["resourceVersion"], data)
+            self._answers[name] = _Seen(name, version, data)
         known = self._known(name)
         return data if known is None else known.data
 

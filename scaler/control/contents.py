@@ -52,7 +52,8 @@ class Contents:
         collection.forget(ref.name)
         if collection.idle:
             del self._collections[place]
-            self._runs[collection].cancel()
+            if collection in self._runs:
+                self._runs[collection].cancel()
 
     async def close(self) -> None:
         """Stop watching."""

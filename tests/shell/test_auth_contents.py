@@ -236,3 +236,18 @@ async def test_values_stand_in_no_repr_and_no_error(scene):
     with pytest.raises(KubeError) as caught:
         await scene.get("b")
     assert "aHVudGVyMg" not in str(caught.value)
+
+
+@pytest.mark.parametrize("answer", [{}, {"metadata": {}}, {"metadata": None, "data": {"k": "hush"}}])
+async def test_an_answer_without_sense_is_tried_again(scene, answer):
+    scene.answer("a", answers(200, answer))
+    with pytest.raises(Unreachable, match="makes no sense") as caught:
+        await scene.get("a")
+    assert "hush" not in f"{caught.value!r} {caught.value.__cause__!r}"
+    scene.answer("a", secret("a", 2, k="1"))
+    assert await scene.get("a") == "1"
+
+
+async def test_odd_data_holds_nothing(scene):
+    scene.api.put(thing("a", 2, data="text"))
+    assert await scene.contents.get(ref("a")) == {}
