@@ -33,7 +33,7 @@ def _until(condition: Callable[[], object], what: str) -> None:
 class RedisCluster:
     """Masters that share the slots evenly, in order, and as many replicas of the first ones as wanted.
 
-    `args` are redis-server's options. `stop` and `start` of a node keep its port but not its memory of the cluster.
+    `args` are redis-server's options. `stop` and `start` of a node keep its port and its place in the cluster, but no keys.
     """
 
     def __init__(self, *args: str, masters: int = 3, replicas: int = 0, password: str = "") -> None:
@@ -104,6 +104,13 @@ class RedisCluster:
         slot, owner = self._slot(key), self.owner(key)
         to.cli("CLUSTER", "SETSLOT", slot, "IMPORTING", owner.cli("CLUSTER", "MYID"))
         owner.cli("CLUSTER", "SETSLOT", slot, "MIGRATING", to.cli("CLUSTER", "MYID"))
+
+    def replicated(self) -> None:
+        """Return when every replica has as many keys as its master."""
+        for master, replica in zip(self.masters, self.replicas, strict=False):
+            _until(
+                lambda one=master, two=replica: one.cli("DBSIZE") == two.cli("DBSIZE"), "all is replicated"
+            )
 
     def fail_over(self, master: int = 0) -> None:
         """Kill a master; its replica takes over."""

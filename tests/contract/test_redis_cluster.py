@@ -10,6 +10,7 @@ import pytest
 from redis_families import RedisCluster
 from redis_server import RedisServer
 
+from scaler import pki
 from scalers.registry import Registry
 from scalers.sdk import Inputs, InvalidMetadata, Problem, Unauthorized, Unavailable, parse
 from scalers.testing import ContractHost, WakesContract, free_port
@@ -169,3 +170,23 @@ class TestLogins:
         await refused(few, Unauthorized, "asking for the cluster's slots")
         other = trigger(with_password.addresses, "other", username="reader", password="r3ader")
         await refused(other, Unauthorized, "counting 'other'")
+
+
+async def test_tls_and_a_client_certificate(tmp_path):
+    ca = pki.make_ca("test")
+    client, serving = pki.issue(ca, "client", client=True), pki.issue(ca, "redis", hosts=["127.0.0.1"])
+    for name, text in {"ca": ca.certificate, "cert": serving.certificate, "key": serving.key}.items():
+        (tmp_path / name).write_bytes(text)
+    port = free_port()
+    files = {"--tls-ca-cert-file": "ca", "--tls-cert-file": "cert", "--tls-key-file": "key"}
+    words = [word for option, name in files.items() for word in (option, str(tmp_path / name))]
+    auth = {"ca": ca.certificate, "cert": client.certificate, "key": client.key}
+    texts = {name: text.decode() for name, text in auth.items()} | {"tls": "enable"}
+    with RedisCluster("--tls-port", str(port), "--tls-cluster", "yes", *words, masters=1) as cluster:
+        cluster.cli("RPUSH", "q", "a", "b")
+        written = {"addresses": f"127.0.0.1:{port}", "listName": "q"}
+        one = parse(SCALER.metadata, Inputs(metadata=written, auth=texts)).value
+        async with one.connection.open(ContractHost()) as client:
+            assert (await SCALER.measure(client, one)).value == 2
+        unknown = parse(SCALER.metadata, Inputs(metadata=written, auth={"tls": "enable"})).value
+        assert (await refused(unknown, Unavailable, "certificate verify failed")).connection

@@ -7,6 +7,10 @@ import time
 import pytest
 from redis_families import RedisCluster
 
+from scaler.clock import SystemClock
+from scaler.control.results import TriggerKey, Wanted
+from scaler.control.source_settings import SourceSettings
+from scaler.control.sources import Sources
 from scalers.redis import cluster as cluster_module
 from scalers.registry import Registry
 from scalers.sdk import Change, Inputs, InvalidMetadata, Reading, ScalerError, Unavailable, parse
@@ -186,10 +190,53 @@ class TestFailures:
                 await SCALER.measure(client, many[2])
             assert not caught.value.connection
 
+    async def test_a_node_that_comes_back_is_read_again(self, mortal):
+        one = trigger(mortal, mortal.key_of(2, "q"))
+        async with one.connection.open(ContractHost()) as client:
+            assert (await SCALER.measure(client, one)).value == 0
+            mortal.masters[2].stop()
+            for _ in range(2):
+                with pytest.raises(Unavailable):
+                    await SCALER.measure(client, one)
+            mortal.masters[2].start()
+            await eventually(lambda: _values(client, [one]), [0])
+            assert mortal.masters[2].clients() == 1
+
+    async def test_the_breaker_stays_closed_while_one_node_is_dead(self, mortal):
+        results = []
+        many = [trigger(mortal, mortal.key_of(at, "q")) for at in range(3)]
+        sources = Sources(
+            SystemClock(),
+            lambda key, result: results.append((key.index, result)),
+            settings=SourceSettings(),
+            host=ContractHost(),
+        )
+        wanted = [
+            Wanted(key=TriggerKey("uid", at), scaler=SCALER, metadata=one, interval=0.2)
+            for at, one in enumerate(many)
+        ]
+
+        def read_since(begin):
+            return {index: result.error is None for index, result in results[begin:]}
+
+        try:
+            sources.want("uid", wanted)
+            await eventually(lambda: asyncio.sleep(0, read_since(0)), {0: True, 1: True, 2: True})
+            mortal.masters[2].stop()
+            await eventually(lambda: asyncio.sleep(0, read_since(-3).get(2)), False)
+            begin = len(results)
+            await eventually(lambda: asyncio.sleep(0, len(results) > begin + 15), True)
+            for index, result in results[begin:]:
+                assert (result.error is None) is (index != 2), result.error
+            (info,) = sources.sources()
+            assert (info.breaker, info.clients) == ("closed", 1)
+        finally:
+            await sources.close()
+
     async def test_a_replica_takes_over_and_is_read(self, mortal):
         one = trigger(mortal, mortal.key_of(0, "q"))
         mortal.cli("RPUSH", one.list_name, "x", "y")
-        mortal.masters[0].cli("WAIT", 1, 10000)
+        mortal.replicated()
         async with one.connection.open(ContractHost()) as client:
             assert (await SCALER.measure(client, one)).value == 2
             changes = SCALER.changes(client)
@@ -208,11 +255,11 @@ class TestFailures:
     async def test_a_demoted_master_sends_us_on(self, mortal):
         one = trigger(mortal, mortal.key_of(0, "q"))
         mortal.cli("RPUSH", one.list_name, "x", "y")
-        mortal.masters[0].cli("WAIT", 1, 10000)
+        mortal.replicated()
         replica = mortal.replicas[0]
         async with one.connection.open(ContractHost()) as client:
             assert (await SCALER.measure(client, one)).value == 2
-            replica.cli("CLUSTER", "FAILOVER")
+            replica.cli("CLUSTER", "FAILOVER", "TAKEOVER")
             await eventually(lambda: asyncio.to_thread(lambda: mortal.masters[0].cli("ROLE")[0]), b"slave")
             assert (await SCALER.measure(client, one)).value == 2
             assert replica.clients() == 1

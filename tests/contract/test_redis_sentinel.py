@@ -272,7 +272,7 @@ class TestAnotherMaster:
         one = trigger(sentinel.address)
         async with one.connection.open(ContractHost()) as client:
             assert (await SCALER.measure(client, one)).value == 2
-            await eventually(lambda: master.cli("WAIT", 1, 1000) == 1, "it is replicated")
+            await eventually(lambda: replica.cli("LLEN", "q") == 2, "it is replicated")
             changes = SCALER.changes(client)
             heard = asyncio.ensure_future(anext(changes))
             await eventually(lambda: fails_over(sentinel), "the sentinel knows a good replica")
