@@ -397,6 +397,8 @@ def test_certificate_files_that_cannot_be_used(tmp_path):
         (["--metrics-port", "http"], "--metrics-port"),
         (["--namespace", "Shop"], "--namespace 'Shop': is no namespace's name"),
         (["--namespace", ""], "--namespace '': is no namespace's name"),
+        (["--cluster-namespace", "a/b"], "--cluster-namespace 'a/b': is no namespace's name"),
+        (["--filepath-auth-root", "missing"], "--filepath-auth-root missing: is no directory"),
         (["--log-level", "loud"], "--log-level"),
     ],
 )
