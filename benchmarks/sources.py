@@ -1,16 +1,15 @@
 """What many triggers on one server cost, source by source: prints one JSON object. docs/performance.md explains it.
 
-    python benchmarks/sources.py [-n 1000] [--poll 30] [--queues 10000] [--objects 500] [SOURCE...]
+    python benchmarks/sources.py [-n 1000] [--poll 20] [--queues 10000] [--objects 500] [SOURCE...]
 
-The triggers are read through scaler.control.sources, as the controller reads them; every answer is checked. Servers are real,
-each a process of its own (SQS: a stub), and are gone at the end.
+The triggers are read through scaler.control.sources, on the same event loop as the controller's; every answer is checked.
+Servers are real, each a process of its own (SQS: a stub), and are gone at the end, also after Ctrl-C.
 """
 
 import argparse
 import asyncio
 import json
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -20,6 +19,7 @@ from _counted import SOURCES, Counted, Trigger, large_vhost
 from _rotation import rotation
 
 from scaler.clock import SystemClock
+from scaler.commands.process import Stopped, calm_gc, run
 from scaler.control.host import ClockHost
 from scaler.control.sources import Result, Sources, TriggerKey
 
@@ -86,10 +86,11 @@ class Reader:
 
 async def measure(counted: Counted, poll: float) -> dict[str, Any]:
     """Cycles in which all are read at once, then their polls for as long as `poll` says."""
-    reader = Reader(counted.triggers, poll or 30.0)
+    reader = Reader(counted.triggers, poll or 60.0)
     try:
         await reader.start()
         await reader.cycle()
+        calm_gc()
         _, before = await counted.count()
         batches, server = reader.batches(), counted.cpu() if counted.cpu else 0.0
         began, cpu = time.monotonic(), time.process_time()
@@ -131,7 +132,7 @@ async def _polls(reader: Reader, counted: Counted, seconds: float) -> dict[str, 
     }
 
 
-async def run(options: argparse.Namespace) -> dict[str, Any]:
+async def measure_all(options: argparse.Namespace) -> dict[str, Any]:
     """Each source by itself, one after the other."""
     report: dict[str, Any] = {"cores": os.cpu_count()}
     for name in options.sources or [*SOURCES, _LARGE, _ROTATION]:
@@ -148,13 +149,6 @@ async def run(options: argparse.Namespace) -> dict[str, Any]:
     return report
 
 
-async def until_stopped(options: argparse.Namespace) -> dict[str, Any]:
-    """Run it; SIGTERM ends it, and what it started, as Ctrl-C does."""
-    running = asyncio.ensure_future(run(options))
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, running.cancel)
-    return await running
-
-
 def _round(number: float) -> float:
     return round(number, 4)
 
@@ -168,7 +162,7 @@ def main() -> None:
         "--poll",
         type=float,
         default=30.0,
-        help="pollingInterval, and for how long polls are measured; 0: not (30)",
+        help="pollingInterval, and for how long polls are measured; 0: not (20)",
     )
     parser.add_argument("--queues", type=int, default=10_000, help="queues of the large vhost (10000)")
     parser.add_argument(
@@ -180,9 +174,9 @@ def main() -> None:
     if min(options.triggers, options.objects) < 1 or options.queues < 3:
         parser.error("-n and --objects need at least 1, --queues 3")
     try:
-        print(json.dumps(asyncio.run(until_stopped(options))))
-    except asyncio.CancelledError:
-        sys.exit(128 + signal.SIGTERM)
+        print(json.dumps(run(measure_all(options))))
+    except Stopped as stopped:
+        sys.exit(stopped.code)
 
 
 if __name__ == "__main__":

@@ -150,7 +150,8 @@ def _exporter(numbers: dict[str, float]) -> ThreadingHTTPServer:
             self.send_header("Content-Type", "text/plain; version=0.0.4")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # It hangs up when its scrape_timeout is over.
+                self.wfile.write(body)
 
         def log_message(self, *_: object) -> None:
             """Nobody wants to know."""
