@@ -79,12 +79,16 @@ def issue(
 
 
 def server_context(pair: KeyPair, *, client_ca: bytes | None = None) -> ssl.SSLContext:
-    """TLS 1.2 or newer for a listener. With `client_ca`, a client certificate is optional but must be signed by it."""
+    """TLS 1.2 or newer for a listener. With `client_ca`, a client certificate is optional but must be signed by it.
+
+    As in `client_context`, any certificate in `client_ca` is an anchor: a front proxy's CA may be an intermediate.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     _load(context, pair)
     if client_ca is not None:
         context.verify_mode = ssl.CERT_OPTIONAL
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.load_verify_locations(cadata=client_ca.decode())
     return context
 
@@ -108,7 +112,8 @@ def _load(context: ssl.SSLContext, pair: KeyPair) -> None:
         path = Path(folder, "pair.pem")
         path.touch(mode=0o600)
         path.write_bytes(pair.certificate + b"\n" + pair.key)
-        context.load_cert_chain(path, password="")  # An encrypted key is an error, not a question at the terminal.
+        # An empty password: an encrypted key is an error, not a question at the terminal.
+        context.load_cert_chain(path, password="")
 
 
 def _builder(

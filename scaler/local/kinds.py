@@ -8,6 +8,7 @@ from typing import Any
 from scaler.core import hpa
 from scaler.local import crds
 from scaler.local.errors import ApiError, Cause, bad_request, invalid_value, not_supported, required
+from scaler.local.metadata import SUBDOMAIN, SUBDOMAIN_RULE
 from scaler.local.resources import Object, Rules
 
 __all__ = [
@@ -106,6 +107,15 @@ def _default_service(obj: Object) -> None:
         spec.setdefault("ipFamilyPolicy", "SingleStack")
 
 
+def _external_name(name: Any) -> list[Cause]:
+    if not name:
+        return [required("spec.externalName")]
+    # A trailing dot is the DNS's own.
+    if isinstance(name, str) and len(name) <= 253 and SUBDOMAIN.fullmatch(name.removesuffix(".")):
+        return []
+    return [invalid_value("spec.externalName", f'"{name}"', SUBDOMAIN_RULE)]
+
+
 def _check_service(obj: Object, _old: Object | None) -> list[Cause]:
     spec = obj["spec"]
     types = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
@@ -113,8 +123,7 @@ def _check_service(obj: Object, _old: Object | None) -> list[Cause]:
     if spec["type"] not in types:
         causes.append(not_supported("spec.type", f'"{spec["type"]}"', [f'"{name}"' for name in types]))
     elif spec["type"] == "ExternalName":
-        if not spec.get("externalName"):
-            causes.append(required("spec.externalName"))
+        causes += _external_name(spec.get("externalName"))
     elif not spec.get("ports") and spec.get("clusterIP") != "None":
         causes.append(required("spec.ports"))
     for index, port in enumerate(spec.get("ports") or ()):
@@ -233,6 +242,9 @@ def _check_api_service(obj: Object, _old: Object | None) -> list[Cause]:
             causes.append(invalid_value("spec.caBundle", '""', "local APIServices may not have a caBundle"))
         return causes
     causes += [required(f"spec.service.{field}") for field in ("namespace", "name") if not service.get(field)]
+    port = service.get("port")
+    if not isinstance(port, int) or not 1 <= port <= 65535:
+        causes.append(invalid_value("spec.service.port", str(port), "must be between 1 and 65535, inclusive"))
     if spec.get("insecureSkipTLSVerify") and spec.get("caBundle"):
         rule = "may not be true if caBundle is present"
         causes.append(invalid_value("spec.insecureSkipTLSVerify", "true", rule))

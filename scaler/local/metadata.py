@@ -6,10 +6,18 @@ from typing import Any
 from scaler.local.errors import Cause, bad_request, invalid_value, required
 from scaler.local.resources import Object, Resource, View
 
-__all__ = ["carry_over", "check", "same_but_version", "selector_text", "settle_identity"]
+__all__ = [
+    "SUBDOMAIN",
+    "SUBDOMAIN_RULE",
+    "carry_over",
+    "check",
+    "same_but_version",
+    "selector_text",
+    "settle_identity",
+]
 
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
-_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _PATH_SEGMENT = re.compile(r"(?!\.{1,2}$)[^/%]+")
@@ -18,7 +26,7 @@ _PATH_SEGMENT = re.compile(r"(?!\.{1,2}$)[^/%]+")
 _LABEL_NAMED = {("", "namespaces"), ("", "services")}
 _FREE_GROUPS = {"rbac.authorization.k8s.io"}
 
-_SUBDOMAIN_RULE = (
+SUBDOMAIN_RULE = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
     "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
     r"'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
@@ -158,7 +166,7 @@ def _check_name(resource: Resource, name: str, generated: bool) -> list[Cause]: 
     elif resource.key in _LABEL_NAMED:
         good, rule = len(name) <= 63 and bool(_LABEL.fullmatch(name)), _LABEL_RULE
     else:
-        good, rule = len(name) <= 253 and bool(_SUBDOMAIN.fullmatch(name)), _SUBDOMAIN_RULE
+        good, rule = len(name) <= 253 and bool(SUBDOMAIN.fullmatch(name)), SUBDOMAIN_RULE
     return (
         []
         if good
@@ -168,7 +176,7 @@ def _check_name(resource: Resource, name: str, generated: bool) -> list[Cause]: 
 
 def _qualified(key: str) -> bool:
     prefix, slash, name = key.rpartition("/")
-    if slash and not (prefix and len(prefix) <= 253 and _SUBDOMAIN.fullmatch(prefix)):
+    if slash and not (prefix and len(prefix) <= 253 and SUBDOMAIN.fullmatch(prefix)):
         return False
     return len(name) <= 63 and bool(_QUALIFIED.fullmatch(name))
 

@@ -135,6 +135,22 @@ async def test_the_hpa_controller_asks_inside_the_process(client):
         assert ("x-remote-user", "system:kube-controller-manager") in sent
 
 
+@pytest.mark.parametrize("host", ["a b/../@elsewhere:9", "UPPER", "::1", "a..b"])
+async def test_a_service_with_no_name_to_go_to_is_refused(client, host):
+    service = {"type": "ExternalName", "externalName": host}
+    status, body = await client.post(SERVICES, {"metadata": {"name": "tidegate"}, "spec": service})
+    assert (status, body["details"]["causes"][0]["field"]) == (422, "spec.externalName")
+
+
+@pytest.mark.parametrize("port", [0, 99_999])
+async def test_an_apiservice_with_no_port_to_go_to_is_refused(client, port):
+    reference = {"name": "tidegate", "namespace": "sys", "port": port}
+    spec = {"group": "a.io", "version": "v1", "service": reference, "insecureSkipTLSVerify": True}
+    spec |= {"groupPriorityMinimum": 100, "versionPriority": 100}
+    status, body = await client.post(API_SERVICES, {"metadata": {"name": "v1.a.io"}, "spec": spec})
+    assert (status, body["details"]["causes"][0]["field"]) == (422, "spec.service.port")
+
+
 async def test_the_group_is_discovered(client):
     async with adapter(client) as server:
         await register(client, server.port)

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 
 import aiohttp
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from fake_clock import FakeClock
 
 from metrics_adapter.authn import FrontProxy
@@ -70,6 +73,7 @@ async def serving(
     clock: FakeClock | None = None,
     store: Store | None = None,
     names: Collection[str] = ("front-proxy-client",),
+    ca: KeyPair = PROXY_CA,
     ready: Callable[[], bool] = lambda: True,
     limits: Limits | None = None,
 ) -> AsyncIterator[Adapter]:
@@ -80,7 +84,7 @@ async def serving(
         store,
         refresh,
         certificate=SERVING,
-        front_proxy=FrontProxy(PROXY_CA.certificate, frozenset(names)),
+        front_proxy=FrontProxy(ca.certificate, frozenset(names)),
         ready=ready,
         version="1.2.3",
         limits=limits,
@@ -93,6 +97,23 @@ async def serving(
         await server.close()
         await server.close()
     assert {task.get_name() for task in asyncio.all_tasks()} == {asyncio.current_task().get_name()}
+
+
+def signed_ca(root: KeyPair) -> KeyPair:
+    """A CA that is no root: signed by `root`."""
+    made = make_ca("front-proxy-intermediate")
+    own, signer = (x509.load_pem_x509_certificate(ca.certificate) for ca in (made, root))
+    builder = x509.CertificateBuilder(
+        issuer_name=signer.subject,
+        subject_name=own.subject,
+        public_key=own.public_key(),
+        serial_number=own.serial_number,
+        not_valid_before=own.not_valid_before_utc,
+        not_valid_after=own.not_valid_after_utc,
+        extensions=list(own.extensions),
+    )
+    signed = builder.sign(load_pem_private_key(root.key, None), hashes.SHA256())
+    return KeyPair(signed.public_bytes(Encoding.PEM), made.key)
 
 
 async def no_refresh(metrics: Collection[Metric]) -> None:
@@ -162,6 +183,16 @@ class TestWhoIsBelieved:
             for headers in ({}, {"X-Remote-User": ""}, {"X-Remote-Group": "system:masters"}):
                 assert (await adapter.get(GROUP, headers=headers))[0] == 401
             assert (await adapter.get(GROUP, headers={"x-remote-user": "somebody"}))[0] == 200
+
+    async def test_the_front_proxys_ca_may_be_an_intermediate(self) -> None:
+        intermediate = signed_ca(PROXY_CA)
+        ours, uncle = (issue(ca, "front-proxy-client", client=True) for ca in (intermediate, PROXY_CA))
+        async with serving(no_refresh, ca=intermediate) as adapter:
+            async with as_client(ours) as session:
+                assert (await session.get(adapter.root + GROUP, headers=USER)).status == 200
+            async with as_client(uncle) as session:
+                with pytest.raises(aiohttp.ClientError):
+                    await session.get(adapter.root + GROUP, headers=USER)
 
     async def test_a_certificate_of_another_ca_is_refused_in_the_handshake(self) -> None:
         forged = issue(make_ca("front-proxy-ca"), "front-proxy-client", client=True)
