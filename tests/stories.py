@@ -16,6 +16,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
@@ -70,7 +71,7 @@ while not stopping:
 
 async def tell(
     tmp_path: Any,
-    trigger: dict[str, Any],
+    trigger: dict[str, Any] | Callable[[datetime], dict[str, Any]],
     worker: str,
     put: Callable[[list[str]], Any],
     *,
@@ -78,7 +79,7 @@ async def tell(
     env: dict[str, Any] | None = None,
     factor: float = 10,
 ) -> None:
-    """See the module. `factor`: how much faster the schedules are, no worker's work."""
+    """See the module. `factor`: how much faster the schedules are (no worker's work). `trigger` may depend on their time."""
     jobs = [f"job-{number}" for number in range(JOBS)]
     async with _stage(tmp_path, trigger, worker, secret or {}, env or {}, factor) as run:
         await run.settled()
@@ -108,7 +109,7 @@ async def tell(
 @asynccontextmanager
 async def _stage(
     tmp_path: Any,
-    trigger: dict[str, Any],
+    trigger: dict[str, Any] | Callable[[datetime], dict[str, Any]],
     worker: str,
     login: dict[str, str],
     env: dict[str, Any],
@@ -117,6 +118,8 @@ async def _stage(
     """Tidegate on the embedded cluster, with a Deployment of such workers and its ScaledObject."""
     try:
         async with controlled(None, factor=factor, pods="process") as run:
+            if callable(trigger):
+                trigger = trigger(run.embedded.clock.now())
             if login:
                 make_secret(run, "creds", **login)
                 refs = [{"parameter": key, "name": "creds", "key": key} for key in login]

@@ -5,18 +5,20 @@ from datetime import timedelta
 import pytest
 from stories import TAKING, JobServer, tell
 
-from scaler.clock import SystemClock
-
 pytestmark = pytest.mark.slow
 
 FACTOR = 40  # A minute takes 1.5 s.
-LEAD, OPEN = timedelta(minutes=5), timedelta(minutes=7)
+LEAD, OPEN = timedelta(minutes=4), timedelta(minutes=7)
+
+
+def window(now):
+    """A trigger with a window that opens in a little while."""
+    opens = now + LEAD
+    start, end = (f"{at.minute} {at.hour} {at.day} {at.month} *" for at in (opens, opens + OPEN))
+    metadata = {"timezone": "Etc/UTC", "start": start, "end": end, "desiredReplicas": "3"}
+    return {"type": "cron", "metadata": metadata}
 
 
 async def test_cron(tmp_path):
-    opens = SystemClock(FACTOR).now() + LEAD
-    start, end = (f"{at.minute} {at.hour} {at.day} {at.month} *" for at in (opens, opens + OPEN))
-    metadata = {"timezone": "Etc/UTC", "start": start, "end": end, "desiredReplicas": "3"}
     async with JobServer() as server:
-        trigger = {"type": "cron", "metadata": metadata}
-        await tell(tmp_path, trigger, TAKING, server.put, env={"JOBS": server.url}, factor=FACTOR)
+        await tell(tmp_path, window, TAKING, server.put, env={"JOBS": server.url}, factor=FACTOR)
