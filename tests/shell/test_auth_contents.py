@@ -251,3 +251,28 @@ async def test_an_answer_without_sense_is_tried_again(scene, answer):
 async def test_odd_data_holds_nothing(scene):
     scene.api.put(thing("a", 2, data="text"))
     assert await scene.contents.get(ref("a")) == {}
+
+
+async def test_reads_that_find_nothing_new_are_no_news(scene):
+    scene.api.lists.append(FORBIDDEN)
+    scene.answer("a", secret("a", 2, k="1"))
+    await scene.get("a")
+    await scene.until_polled(lambda: len(scene.reads()) > 3)
+    assert scene.changed == []
+
+
+async def test_what_went_while_nobody_watched_is_noticed(scene):
+    scene.api.lists.append(FORBIDDEN)
+    scene.answer("a", secret("a", 2, k="1"))
+    await scene.get("a")
+    await until(lambda: scene.contents.watched == (("Secret", "shop", "poll"),))
+    (collection,) = scene.contents._collections.values()
+    collection._names.discard("a")  # So that no read finds out first.
+    for _ in range(80):
+        await scene.clock.advance(4)
+        await asyncio.sleep(0)
+    collection._names.add("a")
+    scene.answer("a", fails(404, "NotFound"))
+    await until(lambda: scene.contents.watched == (("Secret", "shop", "watch"),))
+    assert scene.changed == [ref("a")]
+    assert await scene.get("a") is None
