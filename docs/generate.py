@@ -1,4 +1,4 @@
-"""Writes the tables of docs/decisions.md, scalers.md and settings.md from the code they describe.
+"""Writes the tables of docs/decisions.md, settings.md, writing-a-scaler.md and scalers/ from the code they describe.
 
     python docs/generate.py [--check]
 
@@ -6,17 +6,16 @@ A page is written by hand; between `<!-- generated: NAME -->` and `<!-- end -->`
 name. `--check` writes nothing and exits 1 when a page is out of date; a test does the same.
 """  # noqa: INP001 - a script beside the pages it serves, no package
 
-import ast
-import inspect
 import re
 import sys
-import typing
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import _generate_api
+import _generate_scalers
+from _generate_tables import fields, table, words
 from prometheus_client import CollectorRegistry
 
 from metrics_adapter import telemetry as adapter
@@ -29,14 +28,12 @@ from scaler.core.conditions import Condition
 from scaler.core.decision import Decision, Outcome, Reason
 from scaler.core.steps import Step
 from scalers import sdk
-from scalers._lib.metadata import REQUIRED, Declared, declared_connection, declared_keys
-from scalers._lib.parse import every_key
 from scalers.registry import Registry
 
 __all__ = ["FLAGS", "PAGES", "generated", "names_in", "reason_rows"]
 
 DOCS = Path(__file__).parent
-PAGES = ("decisions.md", "scalers.md", "settings.md")
+PAGES = ("decisions.md", "settings.md", _generate_api.PAGE, *map(_generate_scalers.page, Registry().types))
 FLAGS = {
     "ControllerSettings.namespaces": "--namespace",
     "ControllerSettings.cluster_namespace": "--cluster-namespace",
@@ -56,14 +53,7 @@ _SECTION = re.compile(r"(<!-- generated: (?P<name>[^>]+?) -->\n).*?(<!-- end -->
 _ROW = re.compile(
     r"^ *\| (?P<situation>[^|]+?) +\| (?P<replicas>[^|]+?) +\| (?P<reason>[A-Z]\w+) +\|$", re.MULTILINE
 )
-_PLAIN = {str: "text", int: "whole number", float: "number", bool: "true or false", sdk.Seconds: "duration"}
 _UNITS = {"float": "seconds", "int": "count", "bool": "yes or no", "str": "text", "str | None": "text"}
-_FROM = {
-    sdk.METADATA: "metadata",
-    sdk.ENV: "`…FromEnv`",
-    sdk.AUTH: "authentication",
-    sdk.OBJECT: "the object itself",
-}
 
 
 def generated(page: str) -> str:
@@ -97,7 +87,7 @@ def _reasons() -> str:
         rows.append(
             (f"`{reason}`", situation, replicas, f"{active.status} `{active.reason}`", active.message)
         )
-    return _table(("reason", "situation", "replicas", "condition Active", "its message"), rows)
+    return table(("reason", "situation", "replicas", "condition Active", "its message"), rows)
 
 
 def _ready() -> str:
@@ -118,7 +108,7 @@ def _ready() -> str:
     )
     found = ((case, conditions["Ready"]) for case, conditions in cases)
     rows = [(case, ready.status, f"`{ready.reason}`", ready.message) for case, ready in found]
-    return _table(("situation", "Ready", "reason", "message"), rows)
+    return table(("situation", "Ready", "reason", "message"), rows)
 
 
 def _steps() -> str:
@@ -127,8 +117,8 @@ def _steps() -> str:
 
 def _trigger_errors() -> str:
     found = {sdk.InvalidMetadata: None, SecretForbidden: None} | dict.fromkeys(_errors(sdk.ScalerError))
-    rows = [(f"`{cls.reason}`", _words(cls.__doc__)) for cls in found]
-    return _table(("reason", "meaning"), rows)
+    rows = [(f"`{cls.reason}`", words(cls.__doc__)) for cls in found]
+    return table(("reason", "meaning"), rows)
 
 
 def _errors(base: type[sdk.ScalerError]) -> Iterator[type[sdk.ScalerError]]:
@@ -140,12 +130,12 @@ def _errors(base: type[sdk.ScalerError]) -> Iterator[type[sdk.ScalerError]]:
 
 
 def _served_errors() -> str:
-    return _table(("reason", "meaning"), [(f"`{Why[f.name]}`", f.text) for f in _fields(Why)])
+    return table(("reason", "meaning"), [(f"`{Why[f.name]}`", f.text) for f in fields(Why)])
 
 
 def _settings(cls: type[Any]) -> str:
     rows, group = [], ""
-    for field in _fields(cls):
+    for field in fields(cls):
         if field.default.startswith("field("):
             continue  # Another class of this page.
         if field.group != group:
@@ -154,7 +144,7 @@ def _settings(cls: type[Any]) -> str:
         flag = FLAGS.get(f"{cls.__name__}.{field.name}", "")
         unit = "port" if field.name.endswith("port") else _UNITS.get(field.kind, f"`{field.kind}`")
         rows.append((f"`{field.name}`", unit, f"`{field.default}`", field.text, f"`{flag}`" if flag else ""))
-    return _table(("setting", "type or unit", "default", "what and why", "flag"), rows)
+    return table(("setting", "type or unit", "default", "what and why", "flag"), rows)
 
 
 def _metrics() -> str:
@@ -166,59 +156,7 @@ def _metrics() -> str:
         (f"`{family.name}{'_total' if family.type == 'counter' else ''}`", family.type, family.documentation)
         for family in registry.collect()
     ]
-    return _table(("metric", "type", "what it counts"), rows)
-
-
-def _scaler(trigger_type: str) -> str:
-    scaler = Registry().get(trigger_type)
-    yes = {True: "yes", False: "no"}
-    fresh = f"{scaler.freshness:g} s" if scaler.freshness else "0 s: it is computed for every request"
-    own = any("timeout" in key.names for key in every_key(scaler.metadata))
-    facts = (
-        ("oldest value the HPA is served while the source answers", fresh),
-        ("deadline of one read", "as `timeout` says" if own else f"{scaler.timeout:g} s"),
-        ("many triggers are read at once", yes[isinstance(scaler, sdk.Batches)]),
-        ("tells of changes (wake-ups)", yes[isinstance(scaler, sdk.Wakes)]),
-        ("alone in its object: must answer once before the HPA is made", yes[scaler.connects_first]),
-    )
-    header = ("key", "type", "default", "may come from", "what it is")
-    if not scaler.reads:
-        return _table(header, list(_keys(scaler.metadata)))
-    return _table(header, list(_keys(scaler.metadata))) + "\n" + _table(("property", "value"), facts)
-
-
-def _keys(metadata: type[Declared]) -> Iterator[tuple[str, ...]]:
-    connection = declared_connection(metadata)
-    for owner in (metadata, *((connection,) if connection else ())):
-        for _, key in declared_keys(owner):
-            notes = [f"**{key.role.value}**"] if key.role else []
-            notes += ["secret"] if key.secret else []
-            text = f"{key.help} ({', '.join(notes)})" if notes else key.help
-            sources = ", ".join(_FROM[source] for source in key.order)
-            yield " or ".join(f"`{name}`" for name in key.names), _kind(key), _default(key), sources, text
-
-
-def _kind(key: sdk.Key) -> str:
-    if key.choices:
-        listed = typing.get_origin(key.type) is tuple
-        return ("list of " if listed else "") + (", " if listed else " or ").join(
-            f"`{c}`" for c in key.choices
-        )
-    if typing.get_origin(key.type) is tuple:
-        element = typing.get_args(key.type)[0]
-        words = "`name=value` pairs" if typing.get_origin(element) is tuple else f"list of {_PLAIN[element]}s"
-        return words if element is not str else "list"
-    return _PLAIN[key.type]
-
-
-def _default(key: sdk.Key) -> str:
-    if key.default is REQUIRED or key.formula:
-        return "required"
-    if isinstance(key.default, bool):
-        return str(key.default).lower()
-    if isinstance(key.default, int | float):
-        return f"`{key.default:g}`"
-    return "" if key.default in {"", None, ()} else f"`{key.default}`"
+    return table(("metric", "type", "what it counts"), rows)
 
 
 def _sections() -> dict[str, Callable[[], str]]:
@@ -231,7 +169,8 @@ def _sections() -> dict[str, Callable[[], str]]:
         "served errors": _served_errors,
         "metrics": _metrics,
         **{f"settings {cls.__name__}": partial(_settings, cls) for cls in classes},
-        **{f"scaler {name}": partial(_scaler, name) for name in Registry().types},
+        **_generate_api.sections(),
+        **_generate_scalers.sections(),
     }
 
 
@@ -240,45 +179,15 @@ def _expected(page: str) -> set[str]:
 
 
 def _page(section: str) -> str:
-    kind = section.partition(" ")[0]
-    return {"scaler": "scalers.md", "settings": "settings.md", "metrics": "settings.md"}.get(
-        kind, "decisions.md"
-    )
+    kind, _, name = section.partition(" ")
+    if section in _generate_scalers.sections():
+        return _generate_scalers.page(name)
+    if section in _generate_api.sections():
+        return _generate_api.PAGE
+    return "settings.md" if kind in {"settings", "metrics"} else "decisions.md"
 
 
 # How they are made.
-
-
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """One documented attribute of a class, as its source has it; `group` is the comment it stands under."""
-
-    name: str
-    kind: str
-    default: str
-    text: str
-    group: str
-
-
-def _fields(cls: type[Any]) -> Iterator[_Field]:
-    source = inspect.getsource(cls)
-    lines, group = source.splitlines(), ""
-    (definition,) = ast.parse(source).body
-    body = definition.body if isinstance(definition, ast.ClassDef) else []
-    for node, after in zip(body, [*body[1:], None], strict=True):
-        if not isinstance(node, ast.AnnAssign | ast.Assign):
-            continue
-        target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
-        before = next((line.strip() for line in reversed(lines[: node.lineno - 1]) if line.strip()), "")
-        group = before.removeprefix("# ").rstrip(".") if before.startswith("# ") else group
-        default = ast.unparse(node.value) if node.value is not None else ""
-        text = (
-            after.value.value if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) else ""
-        )
-        if not text and not default.startswith("field("):
-            raise ValueError(f"{cls.__name__}.{ast.unparse(target)} has no docstring: say what it is and why")
-        kind = ast.unparse(node.annotation) if isinstance(node, ast.AnnAssign) else ""
-        yield _Field(ast.unparse(target), kind, default, _words(str(text)), group)
 
 
 def _decision(reason: Reason) -> Decision:
@@ -299,19 +208,6 @@ def _section(name: str) -> str:
     if make is None:
         raise ValueError(f"docs: nobody makes the section {name!r}; there are {', '.join(_sections())}")
     return make()
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "".join("| " + " | ".join(_cell(cell) for cell in line) + " |\n" for line in lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("<why>", "*why*")
-
-
-def _words(text: str | None) -> str:
-    return " ".join((text or "").split())
 
 
 def _text(page: str) -> str:

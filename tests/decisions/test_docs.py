@@ -14,8 +14,10 @@ import yaml
 
 from scaler import cli
 from scaler.core import manifest
+from scaler.core.authentication import TriggerAuthenticationSpec, parse_spec, unsupported
 from scaler.core.checking import check_documents, render_documents
 from scaler.core.decision import Reason
+from scalers._lib.parse import every_key
 from scalers.registry import Registry
 
 ROOT = Path(__file__).parents[2]
@@ -23,7 +25,7 @@ DOCS = ROOT / "docs"
 PAGES = (
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
-    *sorted(DOCS.glob("*.md")),
+    *sorted(DOCS.rglob("*.md")),
     *ROOT.glob("examples/*/README.md"),
 )
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
@@ -41,6 +43,7 @@ def _load(name: str, path: Path) -> Any:
     return module
 
 
+sys.path.append(str(DOCS))  # For the modules beside generate.py.
 generate = _load("docs_generate", DOCS / "generate.py")
 deviations = _load("docs_deviations", ROOT / "tests/conformance/deviations.py")
 
@@ -70,11 +73,15 @@ def _anchors(path: Path) -> set[str]:
     return slugs | set(re.findall(r'<a id="([^"]+)">', _text(path)))
 
 
+def _documents(page: Path) -> Iterator[tuple[str, Any]]:
+    for language, text in _FENCE.findall(_text(page)):
+        for document in yaml.safe_load_all(text) if language == "yaml" else ():
+            yield _named(page), document
+
+
 def _examples() -> Iterator[tuple[str, Any]]:
     for page in PAGES:
-        for language, text in _FENCE.findall(_text(page)):
-            for document in yaml.safe_load_all(text) if language == "yaml" else ():
-                yield _named(page), document
+        yield from _documents(page)
     for file in sorted(ROOT.glob("examples/*/*.yaml")):
         for document in yaml.safe_load_all(_text(file)):
             yield _named(file), document
@@ -222,6 +229,7 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
 def test_every_page_is_in_the_index() -> None:
     listed = set(re.findall(r"\]\((\w[\w-]*\.md)\)", _text(DOCS / "index.md")))
     assert listed == {path.name for path in DOCS.glob("*.md")} - {"index.md"}
+    assert "](scalers/index.md)" in _text(DOCS / "index.md")
 
 
 def test_examples_are_valid_without_a_warning() -> None:
@@ -237,19 +245,69 @@ def _name_of(metric: dict[str, Any]) -> str:
     return str(metric[metric["type"][0].lower() + metric["type"][1:]]["name"])
 
 
+def test_every_source_of_credentials_has_an_example_or_is_listed_as_refused() -> None:
+    page = DOCS / "authentication.md"
+    table = _section(page, "What is refused by name")
+    refused = set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE))
+    shown: set[str] = set()
+    for _, document in _documents(page):
+        if document["kind"].endswith("TriggerAuthentication"):
+            spec, problems = parse_spec(document["spec"])
+            assert problems == []
+            assert spec is not None
+            assert list(unsupported(spec, cluster=document["kind"].startswith("Cluster"))) == []
+            shown |= set(document["spec"])
+    names = {field.alias or name for name, field in TriggerAuthenticationSpec.model_fields.items()}
+    assert shown | refused == names
+    assert not shown & refused
+
+
+# Trigger types.
+
+SECTIONS = ["Keys", "Metric", "Cost to the source", "Errors", "Differences from KEDA"]
+
+
+def test_every_trigger_type_has_its_page_and_no_other_has() -> None:
+    pages = {path.stem for path in DOCS.glob("scalers/*.md")} - {"index"}
+    assert pages == set(Registry().types)
+    listed = re.findall(r"\]\(([\w-]+)\.md\)", _text(DOCS / "scalers/index.md").partition("## ")[0])
+    assert sorted(listed) == sorted(pages)
+
+
 @pytest.mark.parametrize("trigger_type", Registry().types)
-def test_a_scaler_s_section_has_an_example_and_the_name_of_its_metric(trigger_type: str) -> None:
-    section = _section(DOCS / "scalers.md", f"`{trigger_type}`")
-    examples = [
-        document
-        for language, text in _FENCE.findall(section)
-        if language == "yaml"
-        for document in yaml.safe_load_all(text)
-    ]
+def test_a_scaler_s_page_has_every_section_and_names_real_reasons(trigger_type: str) -> None:
+    page = DOCS / f"scalers/{trigger_type}.md"
+    assert _text(page).startswith(f"# `{trigger_type}`\n")
+    headings = re.findall("^## (.+)$", _text(page), re.MULTILINE)
+    assert [heading for heading in headings if heading != "Rights"] == SECTIONS
+    reasons = re.findall(r"^\| `(\w+)` \|", _section(page, "Errors"), re.MULTILINE)
+    known = re.findall(
+        r"^\| `(\w+)` \|", _section(DOCS / "decisions.md", "Why a trigger has no number"), re.MULTILINE
+    )
+    assert set(reasons) <= set(known)
+    assert reasons
+
+
+@pytest.mark.parametrize("trigger_type", Registry().types)
+def test_every_key_of_a_scaler_says_what_it_is(trigger_type: str) -> None:
+    assert [key.name for key in every_key(Registry().get(trigger_type).metadata) if not key.help] == []
+
+
+@pytest.mark.parametrize("trigger_type", Registry().types)
+def test_a_scaler_s_page_has_an_example_and_the_name_of_its_metric(trigger_type: str) -> None:
+    page = DOCS / f"scalers/{trigger_type}.md"
+    examples = [document for _, document in _documents(page)]
     used = {trigger["type"] for example in examples for trigger in example["spec"]["triggers"]}
     assert trigger_type in used
-    _, hpas = render_documents((("docs/scalers.md", example) for example in examples), Registry().check, "0")
-    names = [_name_of(metric) for hpa in hpas for metric in hpa["spec"]["metrics"]]
+    named = ((_named(page), example) for example in examples)
+    _, hpas = render_documents(named, Registry().check, "0")
+    names = [_metric_name(metric) for hpa in hpas for metric in hpa["spec"]["metrics"]]
     assert names
     for name in names:
-        assert f"`{name}`" in section
+        assert f"`{name}`" in _section(page, "Metric")
+
+
+def _metric_name(metric: dict[str, Any]) -> str:
+    """Of a metric of an HPA, whichever type it is."""
+    (about,) = (value for name, value in metric.items() if name != "type")
+    return str(about["metric"]["name"] if "metric" in about else about["name"])
