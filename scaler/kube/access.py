@@ -19,12 +19,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import structlog
 
 from scaler.clock import Clock
 from scaler.kube.errors import ConfigError
+from scalers._lib.proxies import Proxies
 
 __all__ = ["Access", "load"]
 
@@ -98,7 +98,12 @@ class _Configured(Access):
             except Exception as error:  # noqa: BLE001 - plugins and providers fail in their own ways.
                 _log.warning("credentials_not_refreshed", server=self.server, error=str(error))
         key = configuration.api_key.get("BearerToken") or configuration.api_key.get("authorization")
-        return str(key).strip() if key else None
+        shown = str(key).strip() if key else None
+        if shown and not shown.isprintable():
+            raise ConfigError(
+                f"{self.server}: the token has a line break or control character in it; log in anew"
+            )
+        return shown
 
     async def renew(self) -> Access | None:
         """See Access: loads everything again."""
@@ -106,7 +111,7 @@ class _Configured(Access):
             return None
         self.made = self.clock.monotonic()
         try:
-            return await _assemble(self.source, self.clock)
+            return await _assemble(self.source, self.clock, f"{self.server}: ")
         except ConfigError as error:
             _log.warning("credentials_not_renewed", server=self.server, error=str(error))
             return None
@@ -123,7 +128,7 @@ async def load(
     if paths:
         if not any(map(_is_file, paths.split(os.pathsep))):
             raise ConfigError(f"kubeconfig {paths}: no such file")
-        return await _assemble(lambda: _from_kubeconfig(paths, clock), clock)
+        return await _assemble(lambda: _from_kubeconfig(paths, clock), clock, f"kubeconfig {paths}: ")
     if environ.get("KUBERNETES_SERVICE_HOST"):
         return await _assemble(lambda: _from_pod(environ), clock)
     raise ConfigError(
@@ -138,15 +143,20 @@ async def _from_kubeconfig(paths: str, clock: Clock) -> _Loaded:
     try:
         async with clock.deadline(_LOGIN):
             loader = await config.load_kube_config(
-                paths, client_configuration=configuration, persist_config=False
+                _filled(paths), client_configuration=configuration, persist_config=False
             )
+    except (
+        AttributeError,
+        IndexError,
+        KeyError,
+        TypeError,
+    ) as error:  # What the loaders make of another shape.
+        raise ConfigError(f"kubeconfig {paths}: it has not a kubeconfig's shape: {error}") from error
     except Exception as error:  # The loaders raise whatever YAML, files and plugins raise.
         raise ConfigError(f"kubeconfig {paths}: {str(error) or type(error).__name__}") from error
-    user = _user(loader)
-    if "exec" in user and not configuration.api_key and not configuration.cert_file:
-        raise ConfigError(
-            f"kubeconfig {paths}: the exec plugin {user['exec'].get('command')} gave no credentials"
-        )
+    plugin = _user(loader).get("exec")
+    if plugin is not None and not configuration.api_key and not configuration.cert_file:
+        raise ConfigError(f"kubeconfig {paths}: the exec plugin {plugin.get('command')} gave no credentials")
     return _Loaded(configuration, loader)
 
 
@@ -164,10 +174,16 @@ async def _from_pod(environ: Mapping[str, str]) -> _Loaded:
     return _Loaded(configuration, None)
 
 
-async def _assemble(source: Callable[[], Awaitable[_Loaded]], clock: Clock) -> Access:
+async def _assemble(
+    source: Callable[[], Awaitable[_Loaded]], clock: Clock, whose: str = "service account: "
+) -> Access:
+    """The access to `source`'s cluster. Raises ConfigError, which begins with `whose`."""
     loaded = await source()
     configuration = loaded.configuration
-    server = str(configuration.host).rstrip("/")
+    server = _url(f"{whose}server", configuration.host, ("https", "http"))
+    proxy = configuration.proxy or _proxy_from_environment(server, os.environ)
+    if proxy is not None:
+        proxy = _url(f"{whose}proxy", proxy, ("http", "https"), credentials=True)
     try:
         tls = _tls(configuration) if server.startswith("https:") else None
     except (OSError, ValueError) as error:
@@ -177,13 +193,27 @@ async def _assemble(source: Callable[[], Awaitable[_Loaded]], clock: Clock) -> A
         server,
         tls,
         tls_server_name=configuration.tls_server_name or None,
-        proxy=configuration.proxy or _proxy_from_environment(server),
+        proxy=proxy,
         clock=clock,
         loaded=loaded,
         source=source,
         refreshed=now,
         made=now,
     )
+
+
+def _url(what: str, given: object, schemes: tuple[str, ...], *, credentials: bool = False) -> str:
+    """A URL that can be asked, its scheme in lower case. Raises ConfigError; what may be a password is not repeated."""
+    try:
+        parts = urlsplit(str(given or ""))
+        usable = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # The port, or brackets of an IPv6 address.
+        usable = False
+    if not usable or (parts.username is not None and not credentials):
+        mend = f"write {schemes[0]}://HOST:PORT" + ("" if credentials else ", and credentials under `users`")
+        shown = "" if "@" in str(given) else f" {str(given or '')!r}"
+        raise ConfigError(f"{what}{shown}: is no address to ask; {mend}")
+    return parts.geturl().rstrip("/")
 
 
 def _tls(configuration: Any) -> ssl.SSLContext:
@@ -206,7 +236,7 @@ async def _refresh(loaded: _Loaded) -> None:
     user = _user(loader)
     if loader.provider:
         await loader._load_authentication()  # noqa: SLF001 - there is no public way to refresh OIDC.
-    elif "exec" in user:
+    elif user.get("exec") is not None:
         if not hasattr(loader, "exec_plugin_expiry"):
             return  # Good until refused, as in client-go.
         await loader.load_from_exec_plugin()
@@ -216,6 +246,16 @@ async def _refresh(loaded: _Loaded) -> None:
     else:
         return
     configuration.api_key["BearerToken"] = loader.token
+
+
+def _filled(paths: str) -> str:
+    """The files that hold something, as kubectl merges them; all of them when none does."""
+    filled = [path for path in paths.split(os.pathsep) if _is_file(path) and _read(path).strip()]
+    return os.pathsep.join(filled) or paths
+
+
+def _read(path: str) -> bytes:
+    return Path(path).expanduser().read_bytes()
 
 
 def _is_file(path: str) -> bool:
@@ -228,9 +268,8 @@ def _user(loader: Any) -> Mapping[str, Any]:
     return user.value or {} if user is not None else {}
 
 
-def _proxy_from_environment(server: str) -> str | None:
-    """HTTPS_PROXY and the like, unless NO_PROXY names the server. Asked once: aiohttp asks per request."""
+def _proxy_from_environment(server: str, environ: Mapping[str, str]) -> str | None:
+    """HTTPS_PROXY and the like, by Go's rules as kubectl has them. Asked once: aiohttp asks per request."""
     parts = urlsplit(server)
-    proxies = getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    return None if proxy is None or (parts.hostname and proxy_bypass(parts.hostname)) else proxy
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return Proxies.of(environ).choose(parts.scheme, parts.hostname or "", port) or None

@@ -105,6 +105,8 @@ class Kube:
         metadata, items = answer.get("metadata"), answer.get("items")
         if not isinstance(metadata, dict) or not isinstance(items or [], list) or "items" not in answer:
             raise errors.Unreachable(f"{call.action}: the answer is no list but {answer.get('kind')!r}")
+        if not all(isinstance(item, dict) for item in items or ()):
+            raise errors.Unreachable(f"{call.action}: the list holds what is no object")
         for item in items or ():
             item.setdefault("apiVersion", resource.api_version)
             item.setdefault("kind", resource.kind)

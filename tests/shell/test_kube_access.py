@@ -266,6 +266,8 @@ async def test_nothing_to_go_by():
         (None, "no such file"),
         ("a: [", "kubeconfig"),
         ("{}", "kubeconfig"),
+        ("", "not a kubeconfig's shape"),
+        ("- a", "not a kubeconfig's shape"),
         (json.dumps({"current-context": "x", "contexts": [], "clusters": [], "users": []}), "contexts"),
     ],
 )
@@ -289,8 +291,10 @@ async def test_certificates_that_cannot_be_used_are_named(kubeconfig):
     [
         ({}, None),
         ({"https_proxy": "http://proxy:3128"}, "http://proxy:3128"),
-        ({"https_proxy": "http://proxy:3128", "no_proxy": "127.0.0.1"}, None),
+        ({"HTTPS_PROXY": "proxy:3128", "https_proxy": "http://other:3128"}, "http://proxy:3128"),
+        ({"https_proxy": "http://proxy:3128", "no_proxy": "10.0.0.0/8"}, None),
         ({"http_proxy": "http://proxy:3128"}, None),
+        ({"all_proxy": "socks5://proxy:1080"}, None),
     ],
 )
 async def test_proxies_from_the_environment(kubeconfig, monkeypatch, environ, proxy):
@@ -299,6 +303,48 @@ async def test_proxies_from_the_environment(kubeconfig, monkeypatch, environ, pr
         monkeypatch.delenv(name.upper(), raising=False)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
-    reach = await access.load(kubeconfig({"token": "good"}), CLOCK, environ={})
+    path = kubeconfig({"token": "good"}, server="https://10.1.2.3:6443")
+    reach = await access.load(path, CLOCK, environ={})
     assert reach.proxy == proxy
     assert isinstance(reach.tls, ssl.SSLContext)
+
+
+async def test_a_cluster_on_this_machine_is_asked_without_the_environments_proxy(kubeconfig, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    assert await reads(kubeconfig({"token": "good"}))
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "127.0.0.1:6443", "ftp://a", "https://", "https://a:99999", "https://a:b", "https://u:hush@a:1"],
+)
+async def test_a_server_that_cannot_be_asked_is_named(kubeconfig, address):
+    path = kubeconfig({"token": "good"}, server=address)
+    with pytest.raises(errors.ConfigError, match=r"server.*is no address to ask; write https://") as caught:
+        await access.load(path, CLOCK, environ={})
+    assert str(path) in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("proxy", ["socks5://proxy:1080", "proxy", "http://proxy:x"])
+async def test_a_proxy_that_cannot_be_used_is_named(kubeconfig, proxy):
+    path = kubeconfig({"token": "good"}, **{"proxy-url": proxy})
+    with pytest.raises(errors.ConfigError, match=r"proxy.*is no address to ask; write http://"):
+        await access.load(path, CLOCK, environ={})
+
+
+async def test_a_token_that_fits_in_no_header_is_said_and_not_shown(kubeconfig, server):
+    with pytest.raises(errors.ConfigError, match="control character") as caught:
+        await reads(kubeconfig({"token": "good\nX-Remote-User: hush"}))
+    assert "hush" not in str(caught.value)
+    assert server.requests == []
+
+
+async def test_an_empty_file_among_kubeconfigs_is_no_matter(kubeconfig, tmp_path):
+    (tmp_path / "empty").write_text("\n")
+    path = kubeconfig({"token": "good"})
+    assert await reads(None, {"KUBECONFIG": f"{tmp_path / 'empty'}{os.pathsep}{path}"})
+
+
+async def test_an_exec_of_null_is_none(kubeconfig):
+    assert await reads(kubeconfig({"token": "good", "exec": None}))
