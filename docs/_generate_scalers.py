@@ -87,7 +87,7 @@ def _properties(trigger_type: str) -> str:
 
 _READ_BY_THE_HPA = (
     ("who reads it", "the HPA controller itself, from `metrics.k8s.io`; Tidegate reads nothing"),
-    ("can wake a workload from zero", "no: it says nothing about whether there is work"),
+    ("can wake a workload from zero", "no; an object with nothing else is always active, and never at zero"),
 )
 
 

@@ -53,7 +53,14 @@ _SECTION = re.compile(r"(<!-- generated: (?P<name>[^>]+?) -->\n).*?(<!-- end -->
 _ROW = re.compile(
     r"^ *\| (?P<situation>[^|]+?) +\| (?P<replicas>[^|]+?) +\| (?P<reason>[A-Z]\w+) +\|$", re.MULTILINE
 )
-_UNITS = {"float": "seconds", "int": "count", "bool": "yes or no", "str": "text", "str | None": "text"}
+_UNITS = {
+    "float": "seconds",
+    "int": "count",
+    "bool": "yes or no",
+    "str": "text",
+    "str | None": "text",
+    "bool | None": "yes or no",
+}
 
 
 def generated(page: str) -> str:
