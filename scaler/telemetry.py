@@ -3,6 +3,7 @@
 The listener serves `/metrics`, `/healthz` and `/readyz` without TLS, on an address that is a setting (loopback by default).
 """
 
+from collections import Counter as Counts
 from collections.abc import Callable, Iterator
 
 from aiohttp import web
@@ -15,6 +16,9 @@ from prometheus_client.registry import Collector
 from scaler.control.results import SourceInfo
 
 __all__ = ["ApiRequests", "Listener", "SourceCollector"]
+
+_DRAIN = 1.0
+"""Real seconds that open requests get when the listener closes."""
 
 _Figure = tuple[str, str, Callable[[SourceInfo], int]]
 """Name, help, and how it is read."""
@@ -66,7 +70,10 @@ class ApiRequests:
 
 
 class SourceCollector(Collector):
-    """Shows how the sources are doing, asked when it is scraped. Equal names of a source are told apart by a number."""
+    """Shows how the sources are doing, asked when it is scraped.
+
+    A source keeps its label while others come and go; only equal names are told apart by a number.
+    """
 
     def __init__(self, sources: Callable[[], list[SourceInfo]]) -> None:
         self._sources = sources
@@ -74,7 +81,7 @@ class SourceCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """One family a figure, labelled by the source's kind and name."""
         sources = self._sources()
-        labels = [(s.kind, f"{s.describe}#{number}") for number, s in enumerate(sources)]
+        labels = _labels(sources)
         for name, text, read in _GAUGES:
             gauge = GaugeMetricFamily(f"tidegate_source_{name}", text, labels=("kind", "source"))
             for label, source in zip(labels, sources, strict=True):
@@ -85,6 +92,17 @@ class SourceCollector(Collector):
             for label, source in zip(labels, sources, strict=True):
                 counter.add_metric(label, read(source))
             yield counter
+
+
+def _labels(sources: list[SourceInfo]) -> list[tuple[str, str]]:
+    seen: Counts[tuple[str, str]] = Counts()
+    labels = []
+    for source in sources:
+        name = (source.kind, source.describe)
+        seen[name] += 1
+        number = seen[name]
+        labels.append(name if number == 1 else (source.kind, f"{source.describe}#{number}"))
+    return labels
 
 
 class Listener:
@@ -102,7 +120,8 @@ class Listener:
         app.router.add_get("/livez", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
-        self._runner = web.AppRunner(app, access_log=None)
+        # Nobody who sends or reads slowly keeps the process from ending.
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_DRAIN, lingering_time=_DRAIN)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, port).start()
 

@@ -279,11 +279,16 @@ _METHODS = {"create": "POST", "get": "GET", "update": "PUT", "patch": "PATCH", "
 def _call(
     verb: str, resource: Resource, name: str, namespace: str | None, subresource: str = "", **rest: Any
 ) -> Call:
+    what = f"{namespace}/{name}" if resource.namespaced else name
+    if name in {
+        ".",
+        "..",
+    }:  # As manifests may say; the API server has no such object, whatever a path would reach.
+        raise errors.NotFound(f"{verb} {resource} {what}", 404, message=f"{name!r} is no name")
     if subresource:
         path, label = resource.subresource(name, subresource, namespace), f"{resource}/{subresource}"
     else:
         path, label = resource.object(name, namespace), str(resource)
-    what = f"{namespace}/{name}" if resource.namespaced else name
     return Call(verb, _METHODS[verb], path, label, what, **rest)
 
 

@@ -199,6 +199,21 @@ async def test_an_answer_that_makes_no_sense_is_unreachable(api, kube, body):
     assert len(api.requests) == 1, "the next would make none either"
 
 
+@pytest.mark.parametrize("name", [".", ".."])
+async def test_a_name_that_would_lead_elsewhere_is_not_found_and_not_asked_for(api, kube, name):
+    with pytest.raises(errors.NotFound, match="is no name"):
+        await kube.get(CONFIG_MAPS, name, "shop")
+    with pytest.raises(errors.NotFound, match="is no name"):
+        await kube.patch_scale(DEPLOYMENTS, name, "shop", 1)
+    assert api.requests == []
+
+
+async def test_a_list_of_what_are_no_objects_is_unreachable(api, kube):
+    api.lists.append(answers(200, {"metadata": {}, "items": [1]}))
+    with pytest.raises(errors.Unreachable, match="no object"):
+        await kube.list_page(CONFIG_MAPS, "shop")
+
+
 async def test_reads_are_not_repeated_for_ever(api, kube):
     api.others.extend([fails(500)] * 20)
     with pytest.raises(errors.ServerError):

@@ -1,5 +1,8 @@
 """What the plain listener shows of the sources and of the requests to the API server."""
 
+import asyncio
+from dataclasses import replace
+
 import aiohttp
 from prometheus_client import CollectorRegistry
 
@@ -44,7 +47,7 @@ async def test_every_figure_of_a_source_is_shown():
     registry.register(SourceCollector(lambda: [SOURCE]))
     status, text = (await shown(registry))["/metrics"]
     assert status == 200
-    labels = 'kind="RedisConnection",source="redis shop:6379/0#0"'
+    labels = 'kind="RedisConnection",source="redis shop:6379/0"'
     figures = {
         line.split("{")[0]: float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if labels in line
     }
@@ -80,3 +83,28 @@ async def test_ready_only_when_the_watches_are():
     assert answers["/readyz"][0] == 503
     assert answers["/healthz"] == answers["/livez"] == (200, "ok")
     assert (await shown(CollectorRegistry()))["/readyz"] == (200, "ok")
+
+
+async def test_a_source_keeps_its_label_while_others_come_and_go():
+    def names(*sources):
+        families = list(SourceCollector(lambda: list(sources)).collect())
+        found = [[sample.labels["source"] for sample in family.samples] for family in families]
+        assert all(each == found[0] for each in found)
+        return found[0]
+
+    other = replace(SOURCE, describe="redis mail:6379/0")
+    assert names(SOURCE, other) == ["redis shop:6379/0", "redis mail:6379/0"]
+    assert names(other) == ["redis mail:6379/0"]
+    assert names(SOURCE, SOURCE, other) == ["redis shop:6379/0", "redis shop:6379/0#2", "redis mail:6379/0"]
+    assert names(SOURCE, replace(SOURCE, kind="Other")) == ["redis shop:6379/0"] * 2
+
+
+async def test_who_never_ends_a_request_does_not_hold_up_the_end():
+    listener = Listener(CollectorRegistry(), lambda: True)
+    await listener.start("127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
+    writer.write(b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+    assert (await reader.readline()).endswith(b"405 Method Not Allowed\r\n")
+    async with asyncio.timeout(5):
+        await listener.close()
+    writer.close()
