@@ -51,6 +51,9 @@ class Limits:
     stranger: float = 10.0
     """How long each of them may last."""
 
+    drain: float = 1.0
+    """Requests under way get this long when the server closes."""
+
     headers: int = 512
     """Header lines in a request; the front proxy sends one for each of a person's groups."""
 
@@ -140,7 +143,8 @@ class AdapterServer:
             self._listener.close()
         await self._refresher.close()
         if self._manager is not None:
-            await self._manager.shutdown(1.0)
+            self._manager.pre_shutdown()  # Idle connections end at once, requests under way get a moment.
+            await self._manager.shutdown(self._limits.drain)
         if self._listener is not None:
             await self._listener.wait_closed()
 

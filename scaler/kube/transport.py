@@ -9,6 +9,7 @@
 """
 
 import asyncio
+import os
 import random
 import socket
 import ssl
@@ -257,7 +258,20 @@ def _unreachable(call: Call, error: BaseException, seconds: float) -> errors.Unr
 
 
 def _text(error: BaseException) -> str:
+    # aiohttp's own words show the TLS context's address in memory.
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return f"{error.host}:{error.port}: {error.certificate_error}"
+        case aiohttp.ClientConnectorError():
+            return f"cannot connect to {error.host}:{error.port}: {_reason(error.os_error)}"
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _reason(error: OSError) -> str:
+    """Why, in the system's words: asyncio's repeat the address."""
+    # A resolver's numbers are negative, and its words its own.
+    number = error.errno or 0
+    return os.strerror(number) if number > 0 else error.strerror or str(error)
 
 
 def _watchful_socket(address: tuple[int, int, int, str, object]) -> socket.socket:

@@ -8,6 +8,7 @@ Only services of type ExternalName have an address here.
 import asyncio
 import base64
 import binascii
+import os
 import ssl
 import uuid
 from collections.abc import Iterable, Mapping
@@ -282,6 +283,12 @@ class Aggregator:
                 return response.status, dict(response.headers), await response.read()
         except TimeoutError as failure:
             raise Unavailable(f"no answer within {deadline:g} s") from failure
+        except aiohttp.ClientConnectorCertificateError as failure:
+            raise Unavailable(f"{host}:{port}: {failure.certificate_error}") from failure
+        except aiohttp.ClientConnectorError as failure:
+            number = failure.os_error.errno or 0  # A resolver's are negative.
+            why = os.strerror(number) if number > 0 else failure.os_error.strerror
+            raise Unavailable(f"cannot connect to {host}:{port}: {why}") from failure
         except (aiohttp.ClientError, OSError, ssl.SSLError) as failure:
             raise Unavailable(str(failure) or type(failure).__name__) from failure
 

@@ -99,6 +99,7 @@ class Cluster:
         listener, connections = self._listener, self._connections
         self._listener = self._connections = None
         listener.close()
+        connections.pre_shutdown()  # Idle ones end at once.
         await connections.shutdown(_DRAIN)
         await listener.wait_closed()
 

@@ -361,6 +361,12 @@ class TestFreshness:
             adapter.store.put(JOBS, sample("0", 1000))
             assert [await adapter.value(JOBS), await adapter.value(JOBS)] == ["200", "0"]
 
+    async def test_closing_waits_for_no_idle_connection(self) -> None:
+        async with serving(no_refresh, limits=Limits(drain=60)) as adapter:
+            assert (await adapter.get(GROUP))[0] == 200  # The session keeps its connection.
+            async with asyncio.timeout(10):
+                await adapter.server.close()
+
     async def test_closing_releases_those_who_wait(self) -> None:
         async with serving(hanging, limits=Limits(refresh=30)) as adapter:
             waiting = asyncio.create_task(adapter.get(url(JOBS)))
