@@ -96,9 +96,9 @@ async def measure(counted: Counted, poll: float) -> dict[str, Any]:
         batches, server = reader.batches(), counted.cpu() if counted.cpu else 0.0
         cpu, took = [], []
         for _ in range(_CYCLES):
-            began, used = time.monotonic(), time.process_time()
+            began, used = time.monotonic(), counted.own()
             await reader.cycle()
-            cpu.append(time.process_time() - used)
+            cpu.append(counted.own() - used)
             took.append(time.monotonic() - began)
         connections, after = await counted.count()
         report: dict[str, Any] = {
@@ -123,9 +123,9 @@ async def _polls(reader: Reader, counted: Counted, seconds: float) -> dict[str, 
     """One pollingInterval, in which each trigger is due once and nobody asks; after those that were due together."""
     await asyncio.sleep(1.5 * seconds)
     _, before = await counted.count()
-    reads, cpu = reader.reads(), time.process_time()
+    reads, cpu = reader.reads(), counted.own()
     await asyncio.sleep(seconds)
-    cpu, reads = time.process_time() - cpu, reader.reads() - reads
+    cpu, reads = counted.own() - cpu, reader.reads() - reads
     _, after = await counted.count()
     return {
         "seconds": seconds,
