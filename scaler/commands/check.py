@@ -12,11 +12,13 @@ import typer
 from scaler import manifests
 from scaler.clock import Clock
 from scaler.commands import flags, logs, process
-from scaler.control.checkup import Checked, Objects, check
+from scaler.control.checkup import Checked, NoContainerError, Objects, check
 from scaler.control.host import ClockHost
 from scaler.core import manifest
+from scaler.core.checking import flat, foreign
 from scaler.core.decision import Outcome
 from scaler.core.model import ScaledObject
+from scaler.core.problems import kind_of
 from scaler.core.rules import not_yet, refused
 from scaler.kube.access import load
 from scaler.kube.client import Kube, Object
@@ -52,10 +54,11 @@ _RESOURCES = {
 
 @dataclass(slots=True)
 class _Report:
-    """What is said of one ScaledObject: problems that keep it from being checked, or what was read."""
+    """What is said of one document: problems that keep it from being checked, or what was read."""
 
     file: str
-    name: str
+    title: tuple[str, str]
+    """Kind and name, each empty where it is not known."""
     problems: Sequence[Problem] = ()
     checked: Checked | None = None
 
@@ -90,7 +93,9 @@ class _Given:
 
     @staticmethod
     def _is(document: Object, kind: str, namespace: str, name: str) -> bool:
-        meta = document.get("metadata") or {}
+        meta = document.get("metadata")
+        if not isinstance(meta, Mapping):
+            return False
         where = meta.get("namespace") or "default"
         return (
             document.get("kind") == kind
@@ -170,7 +175,8 @@ async def _check(
     kubeconfig: str | None,
     clock: Clock,
 ) -> list[_Report]:
-    given = _Given([d for _, d in documents if isinstance(d, dict)], secrets)
+    documents = list(flat(documents))
+    given = _Given([d for _, d in documents if isinstance(d, Mapping) and not any(_no_texts(d))], secrets)
     if kubeconfig is None:
         return await _all(documents, given, clock, ClockHost(clock, wake_ups=False))
     async with Kube(await load(kubeconfig, clock), clock) as kube:
@@ -185,24 +191,52 @@ async def _all(
     home = ControllerSettings().cluster_namespace
     reports = []
     for file, document in documents:
-        if not isinstance(document, dict) or document.get("kind") != "ScaledObject":
+        problem = document if isinstance(document, Problem) else foreign(document)
+        bad = (problem,) if problem is not None else tuple(_no_texts(document))
+        if bad:
+            reports.append(_Report(file, _title(document), bad))
+        if bad or document["kind"] != "ScaledObject":
             continue
         parsed = manifest.parse(document)
-        name = str((document.get("metadata") or {}).get("name") or "")
         so = parsed.scaled_object
         problems = parsed.problems if so is None else (*refused(so), *not_yet(so))
-        report = _Report(file, name, problems)
+        report = _Report(file, _title(document), problems)
         if so is not None and not problems:
             try:
                 report.checked = await check(so, objects, registry, clock, host, home=home)
-            except ValueError as error:
+            except NoContainerError as error:
                 report.problems = (Problem("spec.scaleTargetRef.envSourceContainerName", str(error)),)
         reports.append(report)
     return reports
 
 
+def _title(document: Any) -> tuple[str, str]:
+    if not isinstance(document, Mapping):
+        return "", ""
+    metadata = document.get("metadata")
+    name = metadata.get("name") if isinstance(metadata, Mapping) else None
+    return str(document.get("kind") or ""), str(name or "")
+
+
+def _no_texts(document: Mapping[str, Any]) -> Iterable[Problem]:
+    """What no API server would take of a Secret or ConfigMap. Values are not repeated."""
+    if document.get("kind") not in {SECRETS.kind, CONFIG_MAPS.kind}:
+        return
+    for field_name in ("data", "stringData"):
+        entries = document.get(field_name)
+        if entries is None:
+            continue
+        if not isinstance(entries, Mapping):
+            yield Problem(field_name, f"is {kind_of(entries)}, not a mapping", "write KEY: VALUE below it")
+            continue
+        for name, value in entries.items():
+            if not isinstance(value, str):
+                what = f"is {kind_of(value)}, not text"
+                yield Problem(f"{field_name}.{name}", what, "put quotes around it")
+
+
 def _lines(report: _Report) -> Iterable[str]:
-    yield f"{report.file}: ScaledObject/{report.name}"
+    yield ": ".join(filter(None, (report.file, "/".join(filter(None, report.title)))))
     for problem in report.problems:
         yield f"  {problem}"
     checked = report.checked
@@ -221,14 +255,21 @@ def _said(outcome: Outcome) -> str:
     if outcome.value is None:
         return f"{outcome.reason}: {outcome.message}"
     activity = "active" if outcome.active else "not active"
-    return f"{outcome.value:g}, target {outcome.target / 1000:g} ({outcome.metric_type}), {activity}"
+    return (
+        f"{_plain(outcome.value)}, target {_plain(outcome.target / 1000)} ({outcome.metric_type}), {activity}"
+    )
+
+
+def _plain(number: float) -> str:
+    """As a person writes it: all digits before the point, and no exponent."""
+    return f"{number:.6f}".rstrip("0").rstrip(".")
 
 
 def _written(report: _Report) -> dict[str, Any]:
     checked = report.checked
     body: dict[str, Any] = {
         "file": report.file,
-        "name": report.name,
+        "name": report.title[1],
         "problems": [{"path": p.path, "problem": p.problem, "mend": p.mend} for p in report.problems],
         "triggers": [],
         "replicas": None,

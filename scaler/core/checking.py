@@ -25,6 +25,8 @@ __all__ = [
     "TriggerCheck",
     "TriggerFindings",
     "check_documents",
+    "flat",
+    "foreign",
     "render_documents",
 ]
 
@@ -131,7 +133,7 @@ def render_documents(
     warnings: list[Finding] = []
     hpas: list[dict[str, Any]] = []
     checked = 0
-    for file, document in _flat(documents):
+    for file, document in flat(documents):
         found = _check(document, trigger_check, version)
         if found is None:
             continue
@@ -143,11 +145,11 @@ def render_documents(
     return Report(tuple(problems), tuple(warnings), checked), hpas
 
 
-def _flat(documents: Iterable[Document]) -> Iterator[Document]:
+def flat(documents: Iterable[Document]) -> Iterator[Document]:
     """Without empty documents, and with the items of a List on their own."""
     for file, document in documents:
         if isinstance(document, Mapping) and _is_list(document):
-            yield from _flat((file, item) for item in document["items"])
+            yield from flat((file, item) for item in document["items"])
         elif document is not None:
             yield file, document
 
@@ -168,7 +170,7 @@ def _finding(file: str, document: Any, problem: Problem) -> Finding:
 
 def _check(document: Any, trigger_check: TriggerCheck, version: str) -> _Found | None:
     """The findings of one document; None for one that is not ours."""
-    problem = document if isinstance(document, Problem) else _foreign(document)
+    problem = document if isinstance(document, Problem) else foreign(document)
     if problem is not None:
         return _Found([problem], [])
     if document["kind"] == "ScaledObject":
@@ -176,7 +178,7 @@ def _check(document: Any, trigger_check: TriggerCheck, version: str) -> _Found |
     return _authentication(document) if document["kind"] in _AUTHENTICATIONS else None
 
 
-def _foreign(document: Any) -> Problem | None:
+def foreign(document: Any) -> Problem | None:
     """Why a document cannot be taken for what it says it is."""
     if not isinstance(document, Mapping):
         return Problem("", f"is {kind_of(document)}, not a Kubernetes object", "write one object a document")

@@ -132,7 +132,7 @@ class HttpConnection(Connection):
             modes & _EXCLUSIVE and self.custom_auth_header.lower() == _AUTHORIZATION
         ):
             headers.append((self.custom_auth_header, self.custom_auth_value))
-        if "apiKey" in modes and self.method == "header":
+        if "apiKey" in modes and self.method != "query":
             headers.append((self.key_param_name or "X-API-KEY", self.api_key))
         elif "apiKey" in modes:
             params = ((self.key_param_name or "api_key", self.api_key),)

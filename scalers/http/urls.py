@@ -14,7 +14,8 @@ __all__ = ["absolute", "bare", "login", "origin", "redacted", "shown"]
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 # A URL of these characters alone is sent as it was written, %-escapes included.
 _PLAIN = re.compile(r"[!#$%&'()*+,./0-9:;=?@A-Z\[\]_a-z~-]*\Z", re.ASCII)
-_USERINFO = re.compile(r"(?<=://)[^/?#\s]*@")
+# Up to the last @, since a password with an unescaped slash is what makes many a text no URL.
+_USERINFO = re.compile(r"(?<=://)[^\s'\"]*@")
 
 
 def absolute(text: str) -> URL:

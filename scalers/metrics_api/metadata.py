@@ -73,6 +73,10 @@ class MetricsApiMetadata(Metadata):
             absolute(self.connection.url)
         except InvalidMetadata as error:
             yield Problem("metadata.url", str(error))
+        if self.format not in formats.FORMATS:  # KEDA, too, takes several with commas, and then reads none.
+            yield Problem(
+                "metadata.format", f"{self.format!r} is several formats", "write the one of the answer"
+            )
         wrong = formats.problem(self.format, self.value_location)
         if wrong is not None:
             yield Problem("metadata.valueLocation", wrong)

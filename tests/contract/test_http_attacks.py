@@ -487,6 +487,8 @@ class TestSecrets:
         [
             "http://user:s3cret@/x",
             "http://user:s3cret@host:port/",
+            "http://user:with/s3cret@host:80/",
+            "ftp://user:with?s3cret#in@host/",
             "ftp://user:s3cret@host/",
             "http://user:s3cret@169.254.169.254/",
             "http://user:s3cret@nobody.invalid/",

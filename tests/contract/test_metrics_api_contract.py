@@ -93,7 +93,9 @@ class TestRequests:
             await read(trigger(pages.url("/?a=1"), auth=auth, authMode="apiKey"))
             await read(trigger(pages.url("/?a=1"), auth=auth, authMode="apiKey", method="query"))
             await read(trigger(pages.url("/"), authMode="apiKey", apiKey="inline", keyParamName="X-Mine"))
-        first, second, third = pages.requests
+            await read(trigger(pages.url("/"), authMode="apiKey", apiKey="x", method="header,query"))
+        first, second, third, odd = pages.requests
+        assert (odd.target, odd.headers["X-API-KEY"]) == ("/", "x")  # Never in the URL unless told so.
         assert (first.target, first.headers["X-API-KEY"]) == ("/?a=1", "k&y")
         assert (second.target, "X-API-KEY" in second.headers) == ("/?a=1&api_key=k%26y", False)
         assert third.headers["X-Mine"] == "inline"
@@ -173,6 +175,7 @@ class TestKeys:
             ({"url": "http://api/\r\nX-Evil: 1"}, "metadata.url: holds a line break"),
             ({"valueLocation": "{a,b}"}, "metadata.valueLocation: multipaths"),
             ({"valueLocation": "sum(x)", "format": "prometheus"}, "metadata.valueLocation: .*no selector"),
+            ({"format": "json,xml"}, "metadata.format: .json,xml. is several formats"),
             (
                 {"aggregateFromKubeServiceEndpoints": "true"},
                 "metadata.aggregateFromKubeServiceEndpoints: .*not supported yet",

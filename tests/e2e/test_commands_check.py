@@ -119,6 +119,16 @@ def test_problems_of_the_manifest_come_with_their_path(tmp_path):
     assert "spec.maxReplicaCount" in done.stdout
 
 
+def test_a_container_that_is_not_there_is_named(tmp_path):
+    text = MANIFEST.format(address="x:1").replace(
+        "scaleTargetRef: {name: web}", "scaleTargetRef: {name: web, envSourceContainerName: ghost}"
+    )
+    done = tidegate("check", "-f", "-", stdin=text.encode(), home=tmp_path)
+    assert done.returncode == 1
+    assert "spec.scaleTargetRef.envSourceContainerName" in done.stdout
+    assert "ghost" in done.stdout
+
+
 @pytest.mark.parametrize("secret", ["login", "login.password", "=x", "login=hunter2"])
 def test_a_malformed_secret_is_usage_and_is_not_repeated(manifest, tmp_path, secret):
     done = tidegate("check", "-f", manifest, "--secret", secret, home=tmp_path)
@@ -159,3 +169,52 @@ def test_pods_are_counted_in_a_cluster_only_and_cpu_is_the_hpas(tmp_path):
         until(lambda: len(kubectl.get("pods")["items"]) == 3)
         done = tidegate("check", "-f", path, "--kubeconfig", kubectl.kubeconfig, home=tmp_path)
     assert "kubernetes-workload s0-workload-default: 3, target 2 (AverageValue), active" in done.stdout
+
+
+ODD = """
+apiVersion: v1
+kind: List
+items:
+  - apiVersion: keda.sh/v1alpha1
+    kind: ScaledObject
+    metadata: {name: worker}
+    spec:
+      scaleTargetRef: {name: web}
+      triggers:
+        - type: cron
+          metadata: {timezone: UTC, start: 59 23 31 12 *, end: 0 0 1 1 *, desiredReplicas: "1234567"}
+        - type: cron
+          metadata: {timezone: UTC, start: 0 0 1 1 *, end: 59 23 31 12 *, desiredReplicas: "1234567"}
+---
+kind: Secret
+metadata: {name: login}
+stringData: {password: 24681357}
+---
+kind: ConfigMap
+metadata: {name: settings}
+data: [24681357]
+---
+kind: Deployment
+metadata: [web]
+---
+- 24681357
+---
+broken: [
+"""
+
+
+def test_documents_that_make_no_sense_are_named_and_the_others_checked(tmp_path):
+    path = tmp_path / "odd.yaml"
+    path.write_text(ODD)
+    done = tidegate("check", "-f", path, home=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr == ""
+    assert "24681357" not in done.stdout
+    assert ": 1234567, target 1 (AverageValue), active" in done.stdout
+    for words in (
+        "Secret/login\n  stringData.password: is a number, not text",
+        "ConfigMap/settings\n  data: is a list, not a mapping",
+        "odd.yaml\n  is a list, not a Kubernetes object",
+        "is no YAML that can be read",
+    ):
+        assert words in done.stdout
