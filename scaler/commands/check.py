@@ -176,7 +176,7 @@ async def _check(
     clock: Clock,
 ) -> list[_Report]:
     documents = list(flat(documents))
-    given = _Given([d for _, d in documents if isinstance(d, Mapping) and not any(_no_texts(d))], secrets)
+    given = _Given([d for _, d in documents if isinstance(d, dict) and not any(_no_texts(d))], secrets)
     if kubeconfig is None:
         return await _all(documents, given, clock, ClockHost(clock, wake_ups=False))
     async with Kube(await load(kubeconfig, clock), clock) as kube:

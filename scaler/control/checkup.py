@@ -27,7 +27,11 @@ from scaler.core.model import ScaledObject
 from scaler.kube.client import Object
 from scalers.sdk import Host, ScalerError
 
-__all__ = ["Checked", "Objects", "check"]
+__all__ = ["Checked", "NoContainerError", "Objects", "check"]
+
+
+class NoContainerError(Exception):
+    """The container whose environment is meant does not exist."""
 
 
 class Objects(Protocol):
@@ -68,7 +72,7 @@ async def check(
 ) -> Checked:
     """Check one object. `home` is the namespace of what ClusterTriggerAuthentications refer to. Raises KubeError.
 
-    Raises ValueError when the container does not exist whose environment is meant.
+    Raises NoContainerError.
     """
     target = await objects.target(so)
     managed = Managed.of(so)
@@ -95,11 +99,15 @@ async def _resolved(
     so: ScaledObject, target: Object | None, objects: Objects, home: str
 ) -> tuple[Resolved, ...]:
     containers = environment.containers_of(target or {})
+    try:
+        container = environment.choose(containers, so.target.env_source_container_name)
+    except ValueError as error:
+        raise NoContainerError(str(error)) from error
     place = Place(
         namespace=so.namespace,
         home=so.namespace,
         containers=containers,
-        container=environment.choose(containers, so.target.env_source_container_name),
+        container=container,
         service_account=environment.service_account_of(target or {}),
     )
     lookup = _Lookup(objects)
