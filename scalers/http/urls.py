@@ -16,6 +16,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _PLAIN = re.compile(r"[!#$%&'()*+,./0-9:;=?@A-Z\[\]_a-z~-]*\Z", re.ASCII)
 # Up to the last @, since a password with an unescaped slash is what makes many a text no URL.
 _USERINFO = re.compile(r"(?<=://)[^\s'\"]*@")
+_QUERY = re.compile(r"\?[^\s'\"]+")
 
 
 def absolute(text: str) -> URL:
@@ -58,9 +59,12 @@ def shown(url: URL) -> str:
     """For messages: where, without login and query, which may hold secrets."""
     host = f"[{url.raw_host}]" if ":" in (url.raw_host or "") else url.raw_host
     port = "" if url.is_default_port() else f":{url.port}"
-    return f"{url.scheme}://{host}{port}{url.raw_path if url.raw_path != '/' else ''}"
+    _, at, path = url.raw_path.rpartition("@")
+    if at:  # In user:12/34@host all after the slash is path, but it was meant as a password.
+        path = f"/***@{path}"
+    return f"{url.scheme}://{host}{port}{path if path != '/' else ''}"
 
 
 def redacted(text: str) -> str:
-    """Any text with the logins of URLs in it blackened."""
-    return _USERINFO.sub("***@", text)
+    """Any text with the logins and queries of URLs in it blackened."""
+    return _QUERY.sub("?***", _USERINFO.sub("***@", text))

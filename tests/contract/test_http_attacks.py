@@ -489,6 +489,8 @@ class TestSecrets:
             "http://user:s3cret@host:port/",
             "http://user:with/s3cret@host:80/",
             "ftp://user:with?s3cret#in@host/",
+            "ftp://host/?api_key=s3cret",
+            "http://127.0.0.1:1/s3cret@host/",
             "ftp://user:s3cret@host/",
             "http://user:s3cret@169.254.169.254/",
             "http://user:s3cret@nobody.invalid/",
