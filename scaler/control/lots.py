@@ -6,8 +6,8 @@ A lot is what one call of a scaler reads: up to `batch_size` queries with `measu
 from collections.abc import Iterable, Iterator, Sequence
 
 from scaler.control.query import Query
+from scaler.control.reader import reads_many
 from scaler.control.source_settings import SourceSettings
-from scalers.sdk import Batches
 
 __all__ = ["lots", "shrink"]
 
@@ -19,7 +19,7 @@ def lots(queries: Iterable[Query], settings: SourceSettings) -> Iterator[list[Qu
         size = min(query.lot or settings.batch_size, settings.batch_size)
         groups.setdefault((id(query.scaler), size), []).append(query)
     for (_, size), group in groups.items():
-        step = size if isinstance(group[0].scaler, Batches) else 1
+        step = size if reads_many(type(group[0].scaler)) else 1
         for start in range(0, len(group), step):
             yield group[start : start + step]
 

@@ -6,6 +6,7 @@ a library may have put them there.
 """
 
 import asyncio
+import functools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
@@ -14,7 +15,7 @@ from typing import Any
 from scaler.clock import Clock
 from scalers.sdk import Batches, Metadata, NoData, Reading, Scaler, ScalerError, Unavailable, declared_keys
 
-__all__ = ["Answer", "TimedOut", "failure", "read", "secrets_of"]
+__all__ = ["Answer", "TimedOut", "failure", "read", "reads_many", "secrets_of"]
 
 Answer = tuple[Reading, ...] | ScalerError
 
@@ -24,6 +25,12 @@ _USERINFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 class TimedOut(Unavailable):
     """Our own deadline ended the call; the server may have said nothing at all."""
+
+
+@functools.cache
+def reads_many(kind: type[Scaler[Any, Any]]) -> bool:
+    """Can scalers of this class read a batch at once? Asked for every read, and the protocol's own check is slow."""
+    return issubclass(kind, Batches)
 
 
 async def read(
@@ -37,7 +44,7 @@ async def read(
     seconds = scaler.timeout
     try:
         async with clock.deadline(seconds) as deadline:
-            if isinstance(scaler, Batches):
+            if reads_many(type(scaler)):
                 answers = list(await scaler.measure_many(client, batch))
             else:
                 answers = [await scaler.measure(client, batch[0])]
