@@ -40,6 +40,7 @@ fix: $(STAMP)  ## Let ruff mend what it can
 
 bench: $(STAMP)  ## The benchmarks behind docs/performance.md
 	$(BIN)/python benchmarks/scale.py
+	$(BIN)/python benchmarks/sources.py
 
 lock:  ## Resolve pyproject.toml anew (needs uv)
 	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate -q -o requirements.lock
