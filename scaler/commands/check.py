@@ -67,6 +67,10 @@ class _Report:
         return not self.problems and self.checked is not None and self.checked.ok
 
 
+class _TargetError(Exception):
+    """The scale target in the manifests is none that an API server would take. The message says why."""
+
+
 @dataclass(slots=True)
 class _Given:
     """Objects by hand: the documents of the manifests, and the values of --secret, which go before them."""
@@ -84,7 +88,10 @@ class _Given:
         return {"metadata": {"name": name}, "data": {**((found or {}).get("data") or {}), **data}}
 
     async def target(self, so: ScaledObject) -> Object | None:
-        return await self.get(so.target.kind, so.namespace, so.target.name)
+        found = await self.get(so.target.kind, so.namespace, so.target.name)
+        if found is not None:
+            _check_target(found)
+        return found
 
     async def token(self, namespace: str, name: str) -> str:
         raise KubeError(
@@ -206,6 +213,8 @@ async def _all(
                 report.checked = await check(so, objects, registry, clock, host, home=home)
             except NoContainerError as error:
                 report.problems = (Problem("spec.scaleTargetRef.envSourceContainerName", str(error)),)
+            except _TargetError as error:
+                report.problems = (Problem("spec.scaleTargetRef", str(error), "mend that manifest"),)
         reports.append(report)
     return reports
 
@@ -233,6 +242,29 @@ def _no_texts(document: Mapping[str, Any]) -> Iterable[Problem]:
             if not isinstance(value, str):
                 what = f"is {kind_of(value)}, not text"
                 yield Problem(f"{field_name}.{name}", what, "put quotes around it")
+
+
+def _check_target(target: Object) -> None:
+    """Raise _TargetError where what is read of a target is not of the kind that it must be."""
+    place, here = "", target
+    for name in ("spec", "template", "spec"):
+        place, found = f"{place}.{name}".lstrip("."), here.get(name)
+        if found is not None and not isinstance(found, Mapping):
+            raise _TargetError(f"{place} of the target is {kind_of(found)}, not a mapping")
+        here = found or {}
+    replicas = (target.get("spec") or {}).get("replicas")
+    if replicas is not None and (not isinstance(replicas, int) or isinstance(replicas, bool)):
+        raise _TargetError(f"spec.replicas of the target is {kind_of(replicas)}, not a whole number")
+    containers = here.get("containers") or []
+    if not isinstance(containers, list):
+        raise _TargetError(f"{place}.containers of the target is {kind_of(containers)}, not a list")
+    for container in containers:
+        entries = [container]
+        if isinstance(container, Mapping):
+            entries += [*(container.get("env") or ()), *(container.get("envFrom") or ())]
+        odd = next((entry for entry in entries if not isinstance(entry, Mapping)), None)
+        if odd is not None:
+            raise _TargetError(f"{place}.containers of the target has {kind_of(odd)} where a mapping belongs")
 
 
 def _lines(report: _Report) -> Iterable[str]:

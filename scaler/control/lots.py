@@ -19,7 +19,7 @@ def lots(queries: Iterable[Query], settings: SourceSettings) -> Iterator[list[Qu
         size = min(query.lot or settings.batch_size, settings.batch_size)
         groups.setdefault((id(query.scaler), size), []).append(query)
     for (_, size), group in groups.items():
-        step = size if reads_many(type(group[0].scaler)) else 1
+        step = size if reads_many(group[0].scaler) else 1
         for start in range(0, len(group), step):
             yield group[start : start + step]
 

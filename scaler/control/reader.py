@@ -10,7 +10,7 @@ import functools
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
-from typing import Any
+from typing import Any, TypeGuard
 
 from scaler.clock import Clock
 from scalers.sdk import Batches, Metadata, NoData, Reading, Scaler, ScalerError, Unavailable, declared_keys
@@ -27,9 +27,13 @@ class TimedOut(Unavailable):
     """Our own deadline ended the call; the server may have said nothing at all."""
 
 
+def reads_many(scaler: object) -> TypeGuard[Batches]:
+    """Can this scaler read a batch at once? Asked for every read, and the protocol's own check is slow."""
+    return _reads_many(type(scaler))
+
+
 @functools.cache
-def reads_many(kind: type[Scaler[Any, Any]]) -> bool:
-    """Can scalers of this class read a batch at once? Asked for every read, and the protocol's own check is slow."""
+def _reads_many(kind: type) -> bool:
     return issubclass(kind, Batches)
 
 
@@ -44,7 +48,7 @@ async def read(
     seconds = scaler.timeout
     try:
         async with clock.deadline(seconds) as deadline:
-            if reads_many(type(scaler)):
+            if reads_many(scaler):
                 answers = list(await scaler.measure_many(client, batch))
             else:
                 answers = [await scaler.measure(client, batch[0])]
