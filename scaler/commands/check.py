@@ -1,9 +1,8 @@
 """`tidegate check`: connect as the controller would, read each trigger once, say what would follow."""
 
-import base64
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -12,13 +11,13 @@ import typer
 from scaler import manifests
 from scaler.clock import Clock
 from scaler.commands import flags, logs, process
+from scaler.commands.given import Given, TargetError, no_texts
 from scaler.control.checkup import Checked, NoContainerError, Objects, check
 from scaler.control.host import ClockHost
 from scaler.core import manifest
 from scaler.core.checking import flat, foreign
 from scaler.core.decision import Outcome
 from scaler.core.model import ScaledObject
-from scaler.core.problems import kind_of
 from scaler.core.rules import not_yet, refused
 from scaler.kube.access import load
 from scaler.kube.client import Kube, Object
@@ -67,57 +66,13 @@ class _Report:
         return not self.problems and self.checked is not None and self.checked.ok
 
 
-class _TargetError(Exception):
-    """The scale target in the manifests is none that an API server would take. The message says why."""
-
-
-@dataclass(slots=True)
-class _Given:
-    """Objects by hand: the documents of the manifests, and the values of --secret, which go before them."""
-
-    documents: Sequence[Object]
-    secrets: Mapping[str, Mapping[str, str]] = field(repr=False)
-
-    async def get(self, kind: str, namespace: str, name: str) -> Object | None:
-        found = next((d for d in self.documents if self._is(d, kind, namespace, name)), None)
-        more = self.secrets.get(name) if kind == "Secret" else None
-        if kind != "Secret" or (found is None and more is None):
-            return found
-        texts = {**((found or {}).get("stringData") or {}), **(more or {})}
-        data = {key: base64.b64encode(text.encode()).decode() for key, text in texts.items()}
-        return {"metadata": {"name": name}, "data": {**((found or {}).get("data") or {}), **data}}
-
-    async def target(self, so: ScaledObject) -> Object | None:
-        found = await self.get(so.target.kind, so.namespace, so.target.name)
-        if found is not None:
-            _check_target(found)
-        return found
-
-    async def token(self, namespace: str, name: str) -> str:
-        raise KubeError(
-            f"a token of ServiceAccount {namespace}/{name} comes from a cluster: give --kubeconfig"
-        )
-
-    @staticmethod
-    def _is(document: Object, kind: str, namespace: str, name: str) -> bool:
-        meta = document.get("metadata")
-        if not isinstance(meta, Mapping):
-            return False
-        where = meta.get("namespace") or "default"
-        return (
-            document.get("kind") == kind
-            and meta.get("name") == name
-            and (not namespace or where == namespace)
-        )
-
-
 @dataclass(slots=True)
 class _Cluster:
     """Objects in a cluster; the values of --secret go before them."""
 
     kube: Kube
     mapper: Mapper
-    given: _Given
+    given: Given
 
     async def get(self, kind: str, namespace: str, name: str) -> Object | None:
         if kind == "Secret" and name in self.given.secrets:
@@ -183,7 +138,7 @@ async def _check(
     clock: Clock,
 ) -> list[_Report]:
     documents = list(flat(documents))
-    given = _Given([d for _, d in documents if isinstance(d, dict) and not any(_no_texts(d))], secrets)
+    given = Given([d for _, d in documents if isinstance(d, dict) and not any(no_texts(d))], secrets)
     if kubeconfig is None:
         return await _all(documents, given, clock, ClockHost(clock, wake_ups=False))
     async with Kube(await load(kubeconfig, clock), clock) as kube:
@@ -199,7 +154,7 @@ async def _all(
     reports = []
     for file, document in documents:
         problem = document if isinstance(document, Problem) else foreign(document)
-        bad = (problem,) if problem is not None else tuple(_no_texts(document))
+        bad = (problem,) if problem is not None else tuple(no_texts(document))
         if bad:
             reports.append(_Report(file, _title(document), bad))
         if bad or document["kind"] != "ScaledObject":
@@ -213,7 +168,7 @@ async def _all(
                 report.checked = await check(so, objects, registry, clock, host, home=home)
             except NoContainerError as error:
                 report.problems = (Problem("spec.scaleTargetRef.envSourceContainerName", str(error)),)
-            except _TargetError as error:
+            except TargetError as error:
                 report.problems = (Problem("spec.scaleTargetRef", str(error), "mend that manifest"),)
         reports.append(report)
     return reports
@@ -225,46 +180,6 @@ def _title(document: Any) -> tuple[str, str]:
     metadata = document.get("metadata")
     name = metadata.get("name") if isinstance(metadata, Mapping) else None
     return str(document.get("kind") or ""), str(name or "")
-
-
-def _no_texts(document: Mapping[str, Any]) -> Iterable[Problem]:
-    """What no API server would take of a Secret or ConfigMap. Values are not repeated."""
-    if document.get("kind") not in {SECRETS.kind, CONFIG_MAPS.kind}:
-        return
-    for field_name in ("data", "stringData"):
-        entries = document.get(field_name)
-        if entries is None:
-            continue
-        if not isinstance(entries, Mapping):
-            yield Problem(field_name, f"is {kind_of(entries)}, not a mapping", "write KEY: VALUE below it")
-            continue
-        for name, value in entries.items():
-            if not isinstance(value, str):
-                what = f"is {kind_of(value)}, not text"
-                yield Problem(f"{field_name}.{name}", what, "put quotes around it")
-
-
-def _check_target(target: Object) -> None:
-    """Raise _TargetError where what is read of a target is not of the kind that it must be."""
-    place, here = "", target
-    for name in ("spec", "template", "spec"):
-        place, found = f"{place}.{name}".lstrip("."), here.get(name)
-        if found is not None and not isinstance(found, Mapping):
-            raise _TargetError(f"{place} of the target is {kind_of(found)}, not a mapping")
-        here = found or {}
-    replicas = (target.get("spec") or {}).get("replicas")
-    if replicas is not None and (not isinstance(replicas, int) or isinstance(replicas, bool)):
-        raise _TargetError(f"spec.replicas of the target is {kind_of(replicas)}, not a whole number")
-    containers = here.get("containers") or []
-    if not isinstance(containers, list):
-        raise _TargetError(f"{place}.containers of the target is {kind_of(containers)}, not a list")
-    for container in containers:
-        entries = [container]
-        if isinstance(container, Mapping):
-            entries += [*(container.get("env") or ()), *(container.get("envFrom") or ())]
-        odd = next((entry for entry in entries if not isinstance(entry, Mapping)), None)
-        if odd is not None:
-            raise _TargetError(f"{place}.containers of the target has {kind_of(odd)} where a mapping belongs")
 
 
 def _lines(report: _Report) -> Iterable[str]:

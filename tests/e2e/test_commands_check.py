@@ -225,17 +225,20 @@ def test_documents_that_make_no_sense_are_named_and_the_others_checked(tmp_path)
     [
         ("[]", "spec of the target is a list, not a mapping"),
         ("{replicas: many}", "spec.replicas of the target is text, not a whole number"),
-        ("{template: {spec: {containers: [app]}}}", "containers of the target has text where a mapping"),
+        (
+            "{template: {spec: {containers: [app]}}}",
+            "spec.template.spec.containers of the target has text where a mapping",
+        ),
         (
             "{template: {spec: {containers: [{env: [A]}]}}}",
-            "containers of the target has text where a mapping",
+            "spec.template.spec.containers of the target has text where a mapping",
         ),
     ],
 )
 def test_a_target_that_makes_no_sense(manifest, tmp_path, spec, words):
     first, _, last = manifest.read_text().split("---")
     web = f"\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec: {spec}\n"
-    manifest.write_text("---".join((first, web, last)))
+    manifest.write_text(f"{first}---{web}---{last}")
     done = tidegate("check", "-f", manifest, home=tmp_path)
     assert (done.returncode, done.stderr) == (1, "")
     assert f"spec.scaleTargetRef: {words}" in done.stdout
