@@ -113,7 +113,7 @@ def _build(cls: type[D], inputs: Inputs) -> tuple[D, list[Problem], set[str], se
                 object.__setattr__(value, attr, spec.default)
             else:
                 wrong.add(attr)
-                problems.append(Problem(spec.path, "is required", _mend(spec)))
+                problems.append(_missing(spec, inputs))
         except ValueError as error:
             wrong.add(attr)
             # What comes from elsewhere may be a secret, whatever the key: a wrong entry of a Secret was named.
@@ -160,6 +160,16 @@ def _may_come(spec: Key, inputs: Inputs) -> bool:
         return True
     named = any(inputs.metadata.get(f"{name}FromEnv", "").strip() for name in spec.names)
     return ENV in inputs.unknown and ENV in spec.order and named
+
+
+def _missing(spec: Key, inputs: Inputs) -> Problem:
+    """Of a key that nothing gives: the variable that should have, if one was named."""
+    for name in spec.names if ENV in spec.order else ():
+        variable = inputs.metadata.get(f"{name}FromEnv", "").strip()
+        if variable:
+            what = f"is required, and the variable {variable!r} that {name}FromEnv names is not set"
+            return Problem(spec.path, what, "set it in the env of the scale target's container")
+    return Problem(spec.path, "is required", _mend(spec))
 
 
 def _mend(spec: Key) -> str:

@@ -113,6 +113,14 @@ def test_aliases_are_tried_in_order_within_a_source():
     assert value({"queue": "", "queueName": "second"}).queue_name == "second"
 
 
+def test_a_variable_that_is_not_set_is_named():
+    found = problems({"address": "", "addressFromEnv": "BROKER"}, env={"OTHER": "secret"})
+    assert (
+        found["metadata.address"].problem
+        == "is required, and the variable 'BROKER' that addressFromEnv names is not set"
+    )
+
+
 def test_a_key_that_may_not_come_from_the_environment_does_not():
     found = problems({"queue": "", "queueFromEnv": "Q"}, env={"Q": "q"})
     assert found["metadata.queue"].problem == "is required"
