@@ -90,6 +90,8 @@ def read(root: str | None, path: str) -> Mapping[str, str]:
         raise FileRefused("must be a path below the directory, without `..`")
     try:
         data = _inside(Path(root), path)
+    except UnicodeEncodeError:
+        raise FileRefused("is no text that a path can be") from None
     except OSError as error:
         raise FileRefused(f"cannot be read: {os.strerror(error.errno or 0)}") from None
     except RuntimeError:  # What pathlib makes of links in a circle.
@@ -123,4 +125,8 @@ def _texts(data: bytes) -> Mapping[str, str]:
         raise FileRefused("is no JSON") from None
     if not isinstance(content, dict) or not all(isinstance(value, str) for value in content.values()):
         raise FileRefused("is no JSON object of texts")
+    try:
+        "".join((*content, *content.values())).encode()
+    except UnicodeEncodeError:  # JSON can write halves of a character.
+        raise FileRefused("is no JSON object of texts: it holds half a character") from None
     return content

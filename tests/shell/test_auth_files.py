@@ -87,6 +87,7 @@ ATTACKS = {
     "deep": (attack_depth, "is no JSON"),
     "absent": (lambda _: "none.json", "No such file"),
     "a folder of a file": (lambda _: "good.json/x", ""),
+    "half a character": (lambda _: "\ud800", "is no text"),
     "too long a name": (lambda _: "x" * 5000, ""),
 }
 
@@ -100,7 +101,18 @@ def test_what_may_not_be_read(root, attack, words):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "no json", "[]", '"text"', '{"port": 5}', '{"a": {"b": "c"}}', '{"a": null}', "\xff"]
+    "text",
+    [
+        "",
+        "no json",
+        "[]",
+        '"text"',
+        '{"port": 5}',
+        '{"a": {"b": "c"}}',
+        '{"a": null}',
+        "\xff",
+        r'{"a": "\ud800"}',
+    ],
 )
 def test_content_that_is_no_object_of_texts(root, text):
     (root / "bad.json").write_text(text, encoding="latin-1")
