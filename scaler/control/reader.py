@@ -29,11 +29,12 @@ class TimedOut(Unavailable):
 
 def reads_many(scaler: object) -> TypeGuard[Batches]:
     """Can this scaler read a batch at once? Asked for every read, and the protocol's own check is slow."""
-    return _reads_many(type(scaler))
+    kind: Any = type(scaler)  # mypy takes a class's __hash__ for its instances'.
+    return _reads_many(kind)
 
 
 @functools.cache
-def _reads_many(kind: type) -> bool:
+def _reads_many(kind: Any) -> bool:
     return issubclass(kind, Batches)
 
 
