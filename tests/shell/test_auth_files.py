@@ -135,6 +135,12 @@ async def _look(clock, files, seen, count):
     raise AssertionError(seen)
 
 
+def _put(path, text):
+    """At once: a look from before may still be reading in its thread."""
+    path.with_suffix(".new").write_text(text)
+    path.with_suffix(".new").replace(path)
+
+
 async def _thread():
     await asyncio.sleep(0.01)
 
@@ -149,14 +155,14 @@ async def test_a_change_is_told_and_a_half_written_file_is_not(root, fake_clock)
     await _thread()
     assert seen == []
     assert await files.get(ref) == {"password": "hunter2"}
-    (root / "good.json").write_text('{"password": "hunter3"}')
+    _put(root / "good.json", '{"password": "hunter3"}')
     await _look(fake_clock, files, seen, 1)
     assert await files.get(ref) == {"password": "hunter3"}
     (root / "good.json").unlink()
     await _look(fake_clock, files, seen, 2)
     with pytest.raises(FileRefused, match="No such file"):
         await files.get(ref)
-    (root / "good.json").write_text('{"password": "hunter4"}')
+    _put(root / "good.json", '{"password": "hunter4"}')
     await _look(fake_clock, files, seen, 3)
     assert await files.get(ref) == {"password": "hunter4"}
     files.forget(ref)
