@@ -131,7 +131,8 @@ def _trigger_errors() -> str:
 def _errors(base: type[sdk.ScalerError]) -> Iterator[type[sdk.ScalerError]]:
     """Those of the SDK and of the controller, a special one after what it is a case of."""
     for cls in base.__subclasses__():
-        if cls.__module__ == sdk.__name__ or cls.__module__.startswith("scaler."):
+        ours = cls.__module__ == sdk.__name__ or cls.__module__.startswith("scaler.")
+        if ours and "reason" in vars(cls):  # One without a reason of its own says nothing new.
             yield cls
         yield from _errors(cls)
 

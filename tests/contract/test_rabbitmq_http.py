@@ -79,19 +79,20 @@ class TestHttp(HttpTests):
         assert [type(answer) for answer in answers] == [NotFound, Reading, NotFound]
 
     async def test_virtual_hosts_share_a_client(self):
+        queue = self.fresh_name()  # The broker is shared with other tests.
         for vhost, number in (("shop", 1), ("a b", 2), ("eu/west", 3)):
             self.rabbitmq.vhost(vhost)
-            self.rabbitmq.queue("jobs", vhost)
-            self.rabbitmq.publish("jobs", number, vhost)
+            self.rabbitmq.queue(queue, vhost)
+            self.rabbitmq.publish(queue, number, vhost)
         for vhost, number in (("shop", 1), ("a b", 2), ("eu/west", 3)):
-            await asyncio.to_thread(self.rabbitmq.await_statistics, "jobs", number, vhost)
+            await asyncio.to_thread(self.rabbitmq.await_statistics, queue, number, vhost)
         many = [
-            self.trigger("jobs", "/shop"),
-            self.trigger("jobs", "/a%20b"),
-            self.trigger("jobs", "/eu%2Fwest"),
-            self.trigger("jobs", "/shop", vhostName="eu/west"),
-            self.trigger("jobs", "/nowhere"),
-            self.trigger("jobs", vhostName="a b"),
+            self.trigger(queue, "/shop"),
+            self.trigger(queue, "/a%20b"),
+            self.trigger(queue, "/eu%2Fwest"),
+            self.trigger(queue, "/shop", vhostName="eu/west"),
+            self.trigger(queue, "/nowhere"),
+            self.trigger(queue, vhostName="a b"),
         ]
         assert len({one.connection for one in many}) == 1
         assert len({one.query() for one in many}) == 4

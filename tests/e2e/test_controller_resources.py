@@ -45,7 +45,7 @@ async def test_what_somebody_scaled_to_zero_comes_back():
         await run.settled()
         run.scale(0)
         await run.until(lambda: run.replicas() == 2)
-        assert "KEDAScaleTargetActivated" in run.events()
+        await run.until(lambda: "KEDAScaleTargetActivated" in run.events())
 
 
 async def test_that_the_hpa_cannot_work_is_told():
