@@ -53,8 +53,9 @@ class TestHttp(HttpTests):
             "日本",
             "x?y#z",
             '"quoted"',
-            "n" * 255,
+            "n" * 250,
         )
+        names = tuple(f"{name} http" for name in names)  # The broker is shared with the tests of AMQP.
         for name in names:
             self.rabbitmq.queue(name)
             self.rabbitmq.publish(name)
