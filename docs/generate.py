@@ -119,7 +119,7 @@ def _ready() -> str:
 
 
 def _steps() -> str:
-    return "".join(f"- `{step}`\n" for step in Step if not step.name.startswith("PAUSED"))
+    return "".join(f"- `{step}`\n" for step in Step)
 
 
 def _trigger_errors() -> str:
