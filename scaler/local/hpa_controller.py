@@ -1,9 +1,10 @@
 """The HPA controller: every sync period and object, scale, pods and metrics in; scale, status, Events out.
 
-The arithmetic is `core/desired.py`; here is what a kube-controller-manager does around it. Its state
-(recommendations, scale changes) is kept per HPA in memory, as there. Two things are kinder than the real one:
-a new or edited HPA is synced at once, and a scale write is refused only if the replicas changed under it, not
-for any new resourceVersion.
+The arithmetic is `core/desired.py`; here is what a kube-controller-manager does around it. Whatever is heard of
+an HPA makes it due one period later unless it is due earlier: a new one waits a period for its first sync, an
+edited one for its next, and one that was deleted and made anew meanwhile goes on where the former was. State
+(recommendations, scale changes) is kept by name until a sync finds no HPA, as there. One thing is kinder than
+the real one: a scale write is refused only if the replicas changed under it, not for any new resourceVersion.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -40,27 +41,20 @@ class HpaController:
 
     def __init__(self, api: Api, hpas: Watched, recorder: Recorder, *, period: float, fetch: Fetch) -> None:
         self._api, self._recorder, self._period, self._fetch = api, recorder, period, fetch
-        self._specs: dict[str, Object] = {}
-        self._states: dict[str, desired.State] = {}
+        self._states: dict[tuple[str, str], desired.State] = {}
         self._worker: Worker[tuple[str, str]] = Worker("hpas", api.clock, self._step, workers=_SYNCS)
         self.start, self.close = self._worker.start, self._worker.close
         hpas.listeners.append(self._heard)
 
-    def _heard(self, kind: str, hpa: Object) -> None:
-        uid = hpa["metadata"]["uid"]
-        if kind == "DELETED":
-            self._worker.forget(key_of(hpa))
-            self._specs.pop(uid, None)
-            self._states.pop(uid, None)
-        elif self._specs.get(uid) != hpa["spec"]:
-            self._specs[uid] = hpa["spec"]
-            self._worker.add(key_of(hpa))
+    def _heard(self, _kind: str, hpa: Object) -> None:
+        self._worker.add_after(key_of(hpa), self._period)
 
     async def _step(self, key: tuple[str, str]) -> float | None:
         try:
             hpa = self._api.get(*HPAS, *key)
         except ApiError as error:
             if error.code == 404:
+                self._states.pop(key, None)
                 return None
             raise
         if terminating(hpa):
@@ -89,7 +83,7 @@ class HpaController:
         return resource.key, self._api.get_scale(*resource.key, namespace, reference["name"])
 
     async def _sync(self, hpa: Object, target: tuple[str, str], scale: Object, selector: str) -> None:
-        uid, spec = hpa["metadata"]["uid"], hpa["spec"]
+        key, spec = key_of(hpa), hpa["spec"]
         now = desired.Scale(
             replicas=replicas_of(scale),
             observed=int(scale["status"].get("replicas") or 0),
@@ -100,7 +94,7 @@ class HpaController:
             spec,
             scale=now,
             answers=answers,
-            state=self._states.get(uid, desired.State()),
+            state=self._states.get(key, desired.State()),
             now=self._api.clock.monotonic(),
         )
         if result.write is not None:
@@ -108,9 +102,9 @@ class HpaController:
                 self._write(target, scale, result.write)
             except ApiError as error:
                 result = desired.unwritten(result, error.message)
-        if uid not in self._specs:
+        if not self._lives(hpa):
             return  # Deleted meanwhile.
-        self._states[uid] = result.state
+        self._states[key] = result.state
         for event in result.events:
             self._recorder.event(KIND, hpa, event.type, event.reason, event.message)
         status: Object = {"currentReplicas": now.replicas, "currentMetrics": list(result.current_metrics)}
@@ -187,6 +181,13 @@ class HpaController:
                 )
         except ApiError as error:
             _log.debug("hpa_status_not_written", hpa=key, error=str(error))
+
+    def _lives(self, hpa: Object) -> bool:
+        try:
+            present = self._api.get(*HPAS, *key_of(hpa))
+        except ApiError:
+            return False
+        return bool(present["metadata"]["uid"] == hpa["metadata"]["uid"])
 
 
 def replicas_of(scale: Mapping[str, Any]) -> int:

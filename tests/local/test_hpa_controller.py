@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from embedded import DEPLOYMENTS, HPAS, PODS, cluster, condition, deployment, reasons
+from embedded import DEPLOYMENTS, HPAS, PODS, SETS, cluster, condition, deployment, reasons
 
 from scaler.local import crds
 from scaler.local.api import ApiError
@@ -49,6 +49,7 @@ def hpa(*metrics, name="web", target="web", **spec):
     }
 
 
+PERIOD = 15.0
 NOW = {"scaleDown": {"stabilizationWindowSeconds": 0}}
 
 
@@ -56,19 +57,19 @@ def replicas(api):
     return api.get(*DEPLOYMENTS, "web")["spec"]["replicas"]
 
 
-async def test_scales_out_at_once_and_says_so(fake_clock):
+async def test_scales_out_in_its_first_sync_and_says_so(fake_clock):
     metrics = Metrics(**{"s0-jobs": ["18"]})
     async with cluster(fake_clock, pods="ready", fetch=metrics) as api:
         api.create(*DEPLOYMENTS, deployment(replicas=1))
         await fake_clock.settle()
         labels = {"scaledobject.keda.sh/name": "web"}
         api.create(*HPAS, hpa(external("s0-Jobs", "5", **labels)))
-        await fake_clock.settle()
+        await fake_clock.advance(PERIOD)
         assert replicas(api) == 4
         status = api.get(*HPAS, "web")["status"]
         assert (status["currentReplicas"], status["desiredReplicas"]) == (1, 4)
         assert status["currentMetrics"][0]["external"]["current"] == {"averageValue": "18"}
-        assert status["lastScaleTime"] == "2026-01-05T12:00:00Z"
+        assert status["lastScaleTime"] == "2026-01-05T12:00:15Z"
         obj = api.get(*HPAS, "web")
         assert condition(obj, "AbleToScale") == ("True", "SucceededRescale")
         assert condition(obj, "ScalingActive") == ("True", "ValidMetricFound")
@@ -77,13 +78,25 @@ async def test_scales_out_at_once_and_says_so(fake_clock):
         assert metrics.asked == [("default", "s0-jobs", "scaledobject.keda.sh/name=web")]
 
 
+async def test_a_new_hpa_waits_a_period_for_its_first_sync(fake_clock):
+    metrics = Metrics(m=["20"])
+    async with cluster(fake_clock, pods="ready", fetch=metrics, hpa_sync=10.0) as api:
+        api.create(*DEPLOYMENTS, deployment(replicas=1))
+        api.create(*HPAS, hpa(external("m", "5")))
+        await fake_clock.advance(9.9)
+        assert metrics.asked == []
+        assert "conditions" not in api.get(*HPAS, "web")["status"]
+        await fake_clock.advance(0.2)
+        assert replicas(api) == 4
+
+
 async def test_looks_once_a_period_and_writes_nothing_at_rest(fake_clock):
     metrics = Metrics(m=["5"])
     async with cluster(fake_clock, pods="ready", fetch=metrics, hpa_sync=15.0) as api:
         api.create(*DEPLOYMENTS, deployment(replicas=1))
         await fake_clock.settle()
         api.create(*HPAS, hpa(external("m", "5"), behavior=NOW))
-        await fake_clock.advance(16)
+        await fake_clock.advance(31)
         assert len(metrics.asked) == 2
         before = api.store.version
         await fake_clock.advance(150)
@@ -91,16 +104,19 @@ async def test_looks_once_a_period_and_writes_nothing_at_rest(fake_clock):
         assert api.store.version == before
 
 
-async def test_an_edited_hpa_is_looked_at_at_once(fake_clock):
+async def test_an_edited_hpa_waits_for_its_next_sync(fake_clock):
     async with cluster(fake_clock, pods="ready", fetch=Metrics(m=["20"])) as api:
         api.create(*DEPLOYMENTS, deployment(replicas=1))
         await fake_clock.settle()
         api.create(*HPAS, hpa(external("m", "5"), maxReplicas=2))
-        await fake_clock.settle()
+        await fake_clock.advance(PERIOD)
         assert replicas(api) == 2
         assert condition(api.get(*HPAS, "web"), "ScalingLimited") == ("True", "TooManyReplicas")
+        await fake_clock.advance(PERIOD - 1)
         api.merge_patch(*HPAS, "web", {"spec": {"maxReplicas": 3}})
         await fake_clock.settle()
+        assert replicas(api) == 2
+        await fake_clock.advance(1)
         assert replicas(api) == 3
 
 
@@ -110,7 +126,7 @@ async def test_holds_for_the_window_before_it_scales_in(fake_clock):
         api.create(*DEPLOYMENTS, deployment(replicas=4))
         await fake_clock.settle()
         api.create(*HPAS, hpa(external("m", "5")))
-        await fake_clock.advance(1)
+        await fake_clock.advance(PERIOD)
         metrics.answers["m"] = ["5"]
         await fake_clock.advance(290)
         assert replicas(api) == 4
@@ -125,7 +141,7 @@ async def test_a_metric_that_cannot_be_read_holds_everything(fake_clock):
         api.create(*DEPLOYMENTS, deployment(replicas=2))
         await fake_clock.settle()
         api.create(*HPAS, hpa(external("m", "5"), behavior=NOW))
-        await fake_clock.settle()
+        await fake_clock.advance(PERIOD)
         assert replicas(api) == 4
         metrics.answers["m"] = ApiError(503, "ServiceUnavailable", "the source is down")
         await fake_clock.advance(600)
@@ -147,7 +163,7 @@ async def test_a_metrics_api_that_hangs_is_an_unread_metric(fake_clock):
         api.create(*DEPLOYMENTS, deployment(replicas=2))
         await fake_clock.settle()
         api.create(*HPAS, hpa(external("m", "5")))
-        await fake_clock.advance(11)
+        await fake_clock.advance(PERIOD + 11)
         assert condition(api.get(*HPAS, "web"), "ScalingActive") == ("False", "FailedGetExternalMetric")
         assert replicas(api) == 2
 
@@ -164,7 +180,7 @@ async def test_one_slow_metrics_answer_does_not_hold_the_other_hpas(fake_clock):
         await fake_clock.settle()
         for name in ("slow", "m"):
             api.create(*HPAS, hpa(external(name, "5"), name=name, target=f"web-{name}"))
-        await fake_clock.settle()
+        await fake_clock.advance(PERIOD)
         assert api.get(*DEPLOYMENTS, "web-m")["spec"]["replicas"] == 2
 
 
@@ -191,7 +207,7 @@ async def test_no_metrics_are_read_at_zero_replicas(fake_clock):
 async def test_a_target_without_a_scale(fake_clock, reference, words):
     async with cluster(fake_clock, pods="ready", fetch=Metrics(m=["100"])) as api:
         api.create(*HPAS, hpa(external("m", "5"), scaleTargetRef=reference))
-        await fake_clock.settle()
+        await fake_clock.advance(PERIOD)
         obj = api.get(*HPAS, "web")
         assert condition(obj, "AbleToScale") == ("False", "FailedGetScale")
         assert words in str(obj["status"]["conditions"])
@@ -201,7 +217,7 @@ async def test_a_target_without_a_scale(fake_clock, reference, words):
 async def test_recovers_when_the_target_comes(fake_clock):
     async with cluster(fake_clock, pods="ready", fetch=Metrics(m=["10"])) as api:
         api.create(*HPAS, hpa(external("m", "5")))
-        await fake_clock.settle()
+        await fake_clock.advance(PERIOD)
         api.create(*DEPLOYMENTS, deployment(replicas=1))
         await fake_clock.advance(31)
         assert replicas(api) == 2
@@ -221,7 +237,7 @@ async def test_a_scale_without_a_selector(fake_clock):
         api.create("lab.test", "widgets", "default", widget)
         reference = {"apiVersion": "lab.test/v1", "kind": "Widget", "name": "w"}
         api.create(*HPAS, hpa(external("m", "5"), scaleTargetRef=reference))
-        await fake_clock.settle()
+        await fake_clock.advance(PERIOD)
         assert condition(api.get(*HPAS, "web"), "ScalingActive") == ("False", "InvalidSelector")
         assert "SelectorRequired" in reasons(api, "web")
 
@@ -235,7 +251,7 @@ async def test_replicas_changed_under_a_sync_are_not_overwritten(fake_clock):
         api.create(*DEPLOYMENTS, deployment(replicas=2))
         await fake_clock.settle()
         api.create(*HPAS, hpa(external("m", "5")))
-        await fake_clock.settle()
+        await fake_clock.advance(PERIOD)
         assert replicas(api) == 7
         assert condition(api.get(*HPAS, "web"), "AbleToScale") == ("False", "FailedUpdateScale")
         assert "FailedRescale" in reasons(api, "web")
@@ -250,7 +266,7 @@ async def test_other_changes_under_a_sync_do_not_matter(fake_clock):
         api.create(*DEPLOYMENTS, deployment(replicas=2))
         await fake_clock.settle()
         api.create(*HPAS, hpa(external("m", "5")))
-        await fake_clock.settle()
+        await fake_clock.advance(PERIOD)
         assert replicas(api) == 4
 
 
@@ -270,16 +286,131 @@ async def test_a_deleted_hpa_is_forgotten_also_in_the_middle_of_a_sync(fake_cloc
         assert api.list(*HPAS) == []
 
 
+CPU = {
+    "type": "Resource",
+    "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}},
+}
+
+
+async def test_one_made_anew_goes_on_where_the_former_was(fake_clock):
+    """State goes by the name, as in a real cluster: an HPA deleted by mistake and mended keeps its windows."""
+    metrics = Metrics(m=["20"])
+    async with cluster(fake_clock, pods="ready", fetch=metrics) as api:
+        api.create(*DEPLOYMENTS, deployment(replicas=4))
+        await fake_clock.settle()
+        api.create(*HPAS, hpa(external("m", "5")))
+        await fake_clock.advance(PERIOD)
+        metrics.answers["m"] = ["5"]
+        api.delete(*HPAS, "web")
+        await fake_clock.advance(PERIOD / 2)
+        api.create(*HPAS, hpa(external("m", "5")))
+        await fake_clock.advance(PERIOD / 2)
+        assert len(metrics.asked) == 2
+        assert replicas(api) == 4
+        assert condition(api.get(*HPAS, "web"), "AbleToScale") == ("True", "ScaleDownStabilized")
+
+
+async def test_one_made_anew_later_begins_afresh(fake_clock):
+    metrics = Metrics(m=["20"])
+    async with cluster(fake_clock, pods="ready", fetch=metrics) as api:
+        api.create(*DEPLOYMENTS, deployment(replicas=4))
+        await fake_clock.settle()
+        api.create(*HPAS, hpa(external("m", "5")))
+        await fake_clock.advance(PERIOD)
+        api.delete(*HPAS, "web")
+        await fake_clock.advance(PERIOD)
+        scale = {"spec": {"replicas": 2}}
+        api.update_scale(*DEPLOYMENTS, "web", scale)
+        metrics.answers["m"] = ["5"]
+        api.create(*HPAS, hpa(external("m", "5")))
+        await fake_clock.advance(300)
+        assert replicas(api) == 2
+        await fake_clock.advance(30)
+        assert replicas(api) == 1
+
+
+async def test_one_whose_target_went_to_zero_before_the_first_sync_says_nothing(fake_clock):
+    """As recorded with KEDA and a hand-made HPA on one target: KEDA is first, and the HPA finds 0 replicas."""
+    async with cluster(fake_clock, pods="none") as api:
+        api.create(*DEPLOYMENTS, deployment(replicas=1))
+        api.create(*HPAS, hpa(CPU, name="hand-made"))
+        await fake_clock.settle()
+        api.update_scale(*DEPLOYMENTS, "web", {"spec": {"replicas": 0}})
+        await fake_clock.advance(3 * PERIOD)
+        assert condition(api.get(*HPAS, "hand-made"), "ScalingActive") == ("False", "ScalingDisabled")
+        assert reasons(api, "hand-made") == []
+
+
+@pytest.mark.parametrize("kind", ["Resource", "ContainerResource"])
+async def test_cpu_metrics_say_that_nobody_serves_them(fake_clock, kind):
+    field = kind[0].lower() + kind[1:]
+    container = {} if kind == "Resource" else {"container": "c"}
+    metric = {"type": kind, field: {**CPU["resource"], **container}}
+    async with cluster(fake_clock, pods="none") as api:
+        api.create(*DEPLOYMENTS, deployment(replicas=1))
+        api.create(*HPAS, hpa(metric, name="hand-made"))
+        await fake_clock.advance(PERIOD)
+        assert reasons(api, "hand-made") == ["FailedComputeMetricsReplicas", f"FailedGet{kind}Metric"]
+        assert condition(api.get(*HPAS, "hand-made"), "ScalingActive") == ("False", f"FailedGet{kind}Metric")
+        assert replicas(api) == 1
+
+
+async def test_scales_a_replicaset(fake_clock):
+    async with cluster(fake_clock, pods="ready", fetch=Metrics(m=["15"])) as api:
+        owned = deployment(replicas=1)
+        api.create(*SETS, {**owned, "kind": "ReplicaSet"})
+        reference = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web"}
+        api.create(*HPAS, hpa(external("m", "5"), scaleTargetRef=reference))
+        await fake_clock.advance(PERIOD)
+        assert api.get(*SETS, "web")["spec"]["replicas"] == 3
+        assert len(api.list(*PODS, labels="app=web")) == 3
+
+
+async def test_scales_a_custom_resource_by_the_paths_of_its_definition(fake_clock):
+    """Value metrics count ready pods, which the selector of `labelSelectorPath` finds."""
+    async with cluster(fake_clock, pods="ready", fetch=Metrics(m=["20"])) as api:
+        api.create(*DEPLOYMENTS, deployment("other", replicas=2))
+        paths = {
+            "specReplicasPath": ".spec.size.count",
+            "statusReplicasPath": ".status.have",
+            "labelSelectorPath": ".status.where",
+        }
+        resource, views, _ = crds.resource_of(_widgets(**paths))
+        api.registry.add(resource, views)
+        widget = {
+            "apiVersion": "lab.test/v1",
+            "kind": "Widget",
+            "metadata": {"name": "w"},
+            "spec": {"size": {"count": 2}},
+        }
+        api.create("lab.test", "widgets", "default", widget)
+        status = {"status": {"have": 2, "where": "app=other"}}
+        api.merge_patch("lab.test", "widgets", "default", "w", status, subresource="status")
+        reference = {"apiVersion": "lab.test/v1", "kind": "Widget", "name": "w"}
+        api.create(*HPAS, hpa(external("m", "10", "Value"), scaleTargetRef=reference))
+        await fake_clock.advance(PERIOD)
+        assert api.get("lab.test", "widgets", "default", "w")["spec"] == {"size": {"count": 4}}
+        assert api.get(*HPAS, "web")["status"]["currentReplicas"] == 2
+
+
+async def test_a_custom_resource_without_the_replicas_field_has_no_scale(fake_clock):
+    async with cluster(fake_clock, pods="ready", fetch=Metrics(m=["20"])) as api:
+        resource, views, _ = crds.resource_of(_widgets())
+        api.registry.add(resource, views)
+        bare = {"apiVersion": "lab.test/v1", "kind": "Widget", "metadata": {"name": "w"}, "spec": {}}
+        api.create("lab.test", "widgets", "default", bare)
+        reference = {"apiVersion": "lab.test/v1", "kind": "Widget", "name": "w"}
+        api.create(*HPAS, hpa(external("m", "5"), scaleTargetRef=reference))
+        await fake_clock.advance(PERIOD)
+        assert condition(api.get(*HPAS, "web"), "AbleToScale") == ("False", "FailedGetScale")
+
+
 async def test_metrics_that_nobody_serves_here(fake_clock):
-    cpu = {
-        "type": "Resource",
-        "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 50}},
-    }
     async with cluster(fake_clock, pods="ready") as api:
         api.create(*DEPLOYMENTS, deployment(replicas=2))
         await fake_clock.settle()
-        api.create(*HPAS, hpa(cpu, external("m", "5")))
-        await fake_clock.settle()
+        api.create(*HPAS, hpa(CPU, external("m", "5")))
+        await fake_clock.advance(PERIOD)
         assert condition(api.get(*HPAS, "web"), "ScalingActive") == ("False", "FailedGetResourceMetric")
         assert replicas(api) == 2
 
@@ -339,7 +470,7 @@ def _fetch(metrics):
     return fetch
 
 
-def _widgets():
+def _widgets(**paths):
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     version = {
         "name": "v1",
@@ -347,7 +478,12 @@ def _widgets():
         "storage": True,
         "schema": {"openAPIV3Schema": schema},
         "subresources": {
-            "scale": {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"}
+            "status": {},
+            "scale": {
+                "specReplicasPath": ".spec.replicas",
+                "statusReplicasPath": ".status.replicas",
+                **paths,
+            },
         },
     }
     names = {"plural": "widgets", "singular": "widget", "kind": "Widget", "listKind": "WidgetList"}
