@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from scaler.local import kinds, podspec, workloads
+from scaler.local import kinds, podspec, statefulset_rules, workloads
 from scaler.local.builtin_columns import columns_of
 from scaler.local.resources import Registry, Resource, Rules, ScalePaths, View
 
@@ -34,6 +34,10 @@ def _core() -> list[Resource]:
         ),
         core("events", "Event", short_names=("ev",), rules=kinds.EVENTS),
         core("limitranges", "LimitRange", short_names=("limits",)),
+        core(
+            "persistentvolumeclaims", "PersistentVolumeClaim", short_names=("pvc",), has_status=True,
+            rules=statefulset_rules.CLAIMS,
+        ),
     ]  # fmt: skip
 
 
@@ -47,8 +51,9 @@ def _apps() -> list[Resource]:
     return [
         apps("deployments", "Deployment", "deploy", workloads.DEPLOYMENTS, scale=_WORKLOAD),
         apps("replicasets", "ReplicaSet", "rs", workloads.REPLICA_SETS, scale=_WORKLOAD),
-        apps("statefulsets", "StatefulSet", "sts", workloads.STATEFUL_SETS, scale=_WORKLOAD),
+        apps("statefulsets", "StatefulSet", "sts", statefulset_rules.STATEFUL_SETS, scale=_WORKLOAD),
         apps("daemonsets", "DaemonSet", "ds", workloads.DAEMON_SETS),
+        Resource(group="apps", version="v1", plural="controllerrevisions", kind="ControllerRevision"),
     ]
 
 

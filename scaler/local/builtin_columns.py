@@ -128,6 +128,15 @@ def _ports(service: Object, _: float) -> str:
     return ",".join(f"{port.get('port')}/{port.get('protocol', 'TCP')}" for port in ports) or "<none>"
 
 
+def _controller(revision: Object, _: float) -> str:
+    owners = revision["metadata"].get("ownerReferences") or ()
+    owner = next((one for one in owners if one.get("controller")), None)
+    if owner is None:
+        return "<none>"
+    group = str(owner.get("apiVersion", "")).rpartition("/")[0]
+    return f"{str(owner.get('kind')).lower()}.{group}/{owner.get('name')}"
+
+
 def _api_service(obj: Object, _: float) -> str:
     service = (obj.get("spec") or {}).get("service")
     return f"{service.get('namespace')}/{service.get('name')}" if service else "Local"
@@ -200,6 +209,20 @@ _BY_KIND: dict[tuple[str, str], tuple[Column, ...]] = {
         _column("Ready", "string", _ratio(".status.readyReplicas", ".spec.replicas")),
         AGE,
         *_WIDE[:2],
+    ),
+    ("apps", "controllerrevisions"): (
+        NAME,
+        _column("Controller", "string", _controller),
+        _column("Revision", "integer", _at(".revision", 0)),
+        AGE,
+    ),
+    ("", "persistentvolumeclaims"): (
+        NAME,
+        _column("Status", "string", _at(".status.phase")),
+        _column("Volume", "string", _at(".spec.volumeName")),
+        _column("Capacity", "string", _at(".status.capacity.storage")),
+        _column("StorageClass", "string", _at(".spec.storageClassName")),
+        AGE,
     ),
     ("autoscaling", "horizontalpodautoscalers"): (
         NAME,

@@ -1,13 +1,13 @@
-"""The embedded cluster's controllers together: Deployments, ReplicaSets, pods and HPAs over one `Api`.
+"""The embedded cluster's controllers together: Deployments, ReplicaSets, StatefulSets, pods and HPAs over one `Api`.
 
     controllers = Controllers(api, pods="process", hpa_sync=15.0, fetch=fetch)
     await controllers.start()
     ...
     await controllers.close()      # no process is left
 
-Each is a pure step (`deployments.plan`, `replicasets.plan`, `podstatus`, `core/desired`) with a small shell
-that hears of changes and carries the step out. All schedules are the Api's clock's. StatefulSets and Jobs
-would join here, each with a plan and a shell of its own.
+Each is a pure step (`deployments.plan`, `replicasets.plan`, `statefulsets.plan`, `podstatus`, `core/desired`)
+with a small shell that hears of changes and carries the step out. All schedules are the Api's clock's. Jobs
+would join here, with a plan and a shell of their own.
 """
 
 from pathlib import Path
@@ -20,6 +20,7 @@ from scaler.local.pods import PodController
 from scaler.local.recorder import Recorder
 from scaler.local.replicaset_controller import ReplicaSetController
 from scaler.local.runtimes import Marked, Processes, Runtime, Unscheduled
+from scaler.local.statefulset_controller import StatefulSetController
 from scaler.local.watched import Watched
 
 PodMode = Literal["process", "ready", "none"]
@@ -45,12 +46,14 @@ class Controllers:
         self._api, self._mode, self._directory = api, pods, directory or Path.cwd()
         pod, sets = Watched(api, "", "pods"), Watched(api, "apps", "replicasets")
         deployed, hpas = Watched(api, "apps", "deployments"), Watched(api, *HPAS)
-        self._watched = (pod, sets, deployed, hpas)
+        stateful, history = Watched(api, "apps", "statefulsets"), Watched(api, "apps", "controllerrevisions")
+        self._watched = (pod, sets, deployed, history, stateful, hpas)
         self._started = False
         self._pods = PodController(api, pod)
         self._others = (
             ReplicaSetController(api, pod, sets, Recorder(api, "replicaset-controller")),
             DeploymentController(api, pod, sets, deployed, Recorder(api, "deployment-controller")),
+            StatefulSetController(api, pod, history, stateful, Recorder(api, "statefulset-controller")),
             HpaController(
                 api,
                 hpas,

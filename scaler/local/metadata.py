@@ -7,6 +7,8 @@ from scaler.local.errors import Cause, bad_request, invalid_value, required
 from scaler.local.resources import Object, Resource, View
 
 __all__ = [
+    "LABEL",
+    "LABEL_RULE",
     "SUBDOMAIN",
     "SUBDOMAIN_RULE",
     "carry_over",
@@ -16,14 +18,14 @@ __all__ = [
     "settle_identity",
 ]
 
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
 SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _QUALIFIED = re.compile(r"([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]")
 _VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 _PATH_SEGMENT = re.compile(r"(?!\.{1,2}$)[^/%]+")
 
 # Their names are one DNS label; RBAC's are free; all others are DNS subdomains.
-_LABEL_NAMED = {("", "namespaces"), ("", "services")}
+_LABEL_NAMED = {("", "namespaces"), ("", "services"), ("apps", "statefulsets")}
 _FREE_GROUPS = {"rbac.authorization.k8s.io"}
 
 SUBDOMAIN_RULE = (
@@ -31,7 +33,7 @@ SUBDOMAIN_RULE = (
     "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
     r"'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 )
-_LABEL_RULE = (
+LABEL_RULE = (
     "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end "
     "with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
@@ -164,7 +166,7 @@ def _check_name(resource: Resource, name: str, generated: bool) -> list[Cause]: 
     if resource.group in _FREE_GROUPS:
         good, rule = bool(_PATH_SEGMENT.fullmatch(name)), "may not be '.', '..' or contain '/' or '%'"
     elif resource.key in _LABEL_NAMED:
-        good, rule = len(name) <= 63 and bool(_LABEL.fullmatch(name)), _LABEL_RULE
+        good, rule = len(name) <= 63 and bool(LABEL.fullmatch(name)), LABEL_RULE
     else:
         good, rule = len(name) <= 253 and bool(SUBDOMAIN.fullmatch(name)), SUBDOMAIN_RULE
     return (

@@ -1,4 +1,7 @@
-"""Deployments, ReplicaSets, StatefulSets, DaemonSets and Jobs: defaults and faults as a kube-apiserver has them. Pure."""
+"""Deployments, ReplicaSets, DaemonSets and Jobs: defaults and faults as a kube-apiserver has them. Pure.
+
+What StatefulSets share with them is here too; the rest of theirs is in `statefulset_rules`.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,18 +12,30 @@ from scaler.local.podspec import check_template, default_template
 from scaler.local.resources import Object, Rules
 from scaler.local.selectors import matches
 
-__all__ = ["DAEMON_SETS", "DEPLOYMENTS", "JOBS", "REPLICA_SETS", "STATEFUL_SETS"]
+__all__ = [
+    "DAEMON_SETS",
+    "DEPLOYMENTS",
+    "JOBS",
+    "REPLICA_SETS",
+    "check",
+    "common",
+    "refuse",
+    "spec_of",
+    "with_status",
+]
 
 
-def _spec(obj: Object) -> dict[str, Any]:
+def spec_of(obj: Object) -> dict[str, Any]:
+    """`spec`, made where it is missing."""
     spec = obj.get("spec")
     if not isinstance(spec, dict):
         obj["spec"] = spec = {}
     return spec
 
 
-def _common(obj: Object) -> dict[str, Any]:
-    spec = _spec(obj)
+def common(obj: Object) -> dict[str, Any]:
+    """The defaults of replicas and template, in place. Returns the spec."""
+    spec = spec_of(obj)
     if spec.get("replicas") is None:
         spec["replicas"] = 1
     if isinstance(spec.get("template"), dict):
@@ -29,7 +44,7 @@ def _common(obj: Object) -> dict[str, Any]:
 
 
 def _default_deployment(obj: Object) -> None:
-    spec = _common(obj)
+    spec = common(obj)
     strategy = spec["strategy"] = spec.get("strategy") or {}
     strategy.setdefault("type", "RollingUpdate")
     if strategy["type"] == "RollingUpdate":
@@ -40,19 +55,8 @@ def _default_deployment(obj: Object) -> None:
     spec.setdefault("progressDeadlineSeconds", 600)
 
 
-def _default_stateful_set(obj: Object) -> None:
-    spec = _common(obj)
-    spec.setdefault("podManagementPolicy", "OrderedReady")
-    strategy = spec["updateStrategy"] = spec.get("updateStrategy") or {}
-    strategy.setdefault("type", "RollingUpdate")
-    if strategy["type"] == "RollingUpdate":
-        strategy.setdefault("rollingUpdate", {"partition": 0})
-    spec.setdefault("revisionHistoryLimit", 10)
-    spec.setdefault("persistentVolumeClaimRetentionPolicy", {"whenDeleted": "Retain", "whenScaled": "Retain"})
-
-
 def _default_daemon_set(obj: Object) -> None:
-    spec = _spec(obj)
+    spec = spec_of(obj)
     if isinstance(spec.get("template"), dict):
         default_template(spec["template"])
     spec.setdefault(
@@ -62,7 +66,7 @@ def _default_daemon_set(obj: Object) -> None:
 
 
 def _default_job(obj: Object) -> None:
-    spec = _spec(obj)
+    spec = spec_of(obj)
     for field, value in (("parallelism", 1), ("completions", 1), ("backoffLimit", 6), ("suspend", False)):
         spec.setdefault(field, value)
     spec.setdefault("completionMode", "NonIndexed")
@@ -70,7 +74,7 @@ def _default_job(obj: Object) -> None:
         default_template(spec["template"])
 
 
-def _refuse(obj: Object) -> None:
+def refuse(obj: Object) -> None:
     """What Go's decoder refuses: replicas that are no integer."""
     replicas = (obj.get("spec") or {}).get("replicas")
     if replicas is not None and (isinstance(replicas, bool) or not isinstance(replicas, int)):
@@ -82,7 +86,8 @@ def _refuse(obj: Object) -> None:
         )
 
 
-def _check(obj: Object, old: Object | None) -> list[Cause]:
+def check(obj: Object, old: Object | None, *, whole: bool = False) -> list[Cause]:
+    """Faults of replicas, selector and template. `whole`: the caller says itself what may change."""
     spec = obj["spec"]
     causes = []
     if spec.get("replicas", 0) < 0:
@@ -102,7 +107,7 @@ def _check(obj: Object, old: Object | None) -> list[Cause]:
             shown = "{" + ",".join(f'"{key}":"{value}"' for key, value in sorted(labels.items())) + "}"
             why = "`selector` does not match template `labels`"
             causes.append(invalid_value("spec.template.metadata.labels", shown, why))
-    if old is not None and selector != old["spec"].get("selector"):
+    if old is not None and not whole and selector != old["spec"].get("selector"):
         causes.append(invalid_value("spec.selector", f'"{selector_text(selector)}"', "field is immutable"))
     if old is None or spec.get("template") != old["spec"].get("template"):
         causes += check_template(spec.get("template"), "spec.template")
@@ -116,31 +121,27 @@ def _check_job(obj: Object, old: Object | None) -> list[Cause]:
     return check_template(spec.get("template"), "spec.template", restart=("OnFailure", "Never"))
 
 
-def _with_status(first: dict[str, Any]) -> Callable[[Object], None]:
+def with_status(first: dict[str, Any]) -> Callable[[Object], None]:
+    """A new object begins with that status."""
+
     def begin(obj: Object) -> None:
         obj["status"] = dict(first)
 
     return begin
 
 
-DEPLOYMENTS = Rules(default=_default_deployment, check=_check, refuse=_refuse, begin=_with_status({}))
+DEPLOYMENTS = Rules(default=_default_deployment, check=check, refuse=refuse, begin=with_status({}))
 REPLICA_SETS = Rules(
-    default=lambda obj: (_common(obj), None)[1],
-    check=_check,
-    refuse=_refuse,
-    begin=_with_status({"replicas": 0}),
-)
-STATEFUL_SETS = Rules(
-    default=_default_stateful_set,
-    check=_check,
-    refuse=_refuse,
-    begin=_with_status({"replicas": 0, "availableReplicas": 0}),
+    default=lambda obj: (common(obj), None)[1],
+    check=check,
+    refuse=refuse,
+    begin=with_status({"replicas": 0}),
 )
 DAEMON_SETS = Rules(
     default=_default_daemon_set,
-    check=_check,
-    begin=_with_status(
+    check=check,
+    begin=with_status(
         {"currentNumberScheduled": 0, "desiredNumberScheduled": 0, "numberMisscheduled": 0, "numberReady": 0}
     ),
 )
-JOBS = Rules(default=_default_job, check=_check_job, begin=_with_status({}))
+JOBS = Rules(default=_default_job, check=_check_job, begin=with_status({}))

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from embedded import DEPLOYMENTS, HPAS, PODS, SETS, cluster, condition, deployment, reasons
+from embedded import DEPLOYMENTS, HPAS, PODS, cluster, condition, deployment, reasons
 
 from scaler.local import crds
 from scaler.local.api import ApiError
@@ -355,14 +355,15 @@ async def test_cpu_metrics_say_that_nobody_serves_them(fake_clock, kind):
         assert replicas(api) == 1
 
 
-async def test_scales_a_replicaset(fake_clock):
+@pytest.mark.parametrize("kind", ["ReplicaSet", "StatefulSet"])
+async def test_scales_other_workloads(fake_clock, kind):
+    place = ("apps", f"{kind.lower()}s", "default")
     async with cluster(fake_clock, pods="ready", fetch=Metrics(m=["15"])) as api:
-        owned = deployment(replicas=1)
-        api.create(*SETS, {**owned, "kind": "ReplicaSet"})
-        reference = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": "web"}
+        api.create(*place, {**deployment(replicas=1), "kind": kind})
+        reference = {"apiVersion": "apps/v1", "kind": kind, "name": "web"}
         api.create(*HPAS, hpa(external("m", "5"), scaleTargetRef=reference))
         await fake_clock.advance(PERIOD)
-        assert api.get(*SETS, "web")["spec"]["replicas"] == 3
+        assert api.get(*place, "web")["spec"]["replicas"] == 3
         assert len(api.list(*PODS, labels="app=web")) == 3
 
 

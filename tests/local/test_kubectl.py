@@ -11,6 +11,7 @@ import pytest
 import yaml
 from served import definition, deployment, served, until, widget
 
+from scaler.local.controllers import Controllers
 from scaler.local.errors import ApiError
 
 pytestmark = [pytest.mark.slow, pytest.mark.server]
@@ -284,3 +285,37 @@ async def test_a_definition_and_its_objects_in_one_go(kubectl):
     gadget = {**widget("g"), "kind": "Gadget"}
     assert await kubectl.run("apply", "-f", kubectl.write("g.yaml", gadget)) == "gadget.lab.test/g created\n"
     assert columns(await kubectl.run("get", "gd"))[1][0] == "g"
+
+
+async def test_a_stateful_set_from_apply_to_undo(kubectl):
+    controllers = Controllers(kubectl.api, pods="ready")
+    await controllers.start()
+    try:
+        obj = deployment("db", replicas=2)
+        name = kubectl.write(
+            "s.yaml", {**obj, "kind": "StatefulSet", "spec": {**obj["spec"], "serviceName": "db"}}
+        )
+        await kubectl.run("apply", "-f", name)
+        await kubectl.run("rollout", "status", "sts/db", "--timeout=20s")
+        assert columns(await kubectl.run("get", "sts"))[1][:2] == ["db", "2/2"]
+        first = columns(await kubectl.run("get", "controllerrevisions"))[1]
+        assert first[1:3] == ["statefulset.apps/db", "1"]
+        container = obj["spec"]["template"]["spec"]["containers"][0]
+        await kubectl.run("set", "image", "sts/db", f"{container['name']}=other")
+        await kubectl.run("rollout", "status", "sts/db", "--timeout=20s")
+        await kubectl.run("rollout", "undo", "sts/db")
+        await kubectl.run("rollout", "status", "sts/db", "--timeout=20s")
+        image = await kubectl.run("get", "pod", "db-1", "-o", "jsonpath={.spec.containers[0].image}")
+        assert image == container["image"]
+        assert await kubectl.run("scale", "sts/db", "--replicas=0") == "statefulset.apps/db scaled\n"
+        await kubectl.run("wait", "--for=delete", "pod/db-0", "--timeout=20s")
+    finally:
+        await controllers.close()
+
+
+async def test_a_daemon_set_is_stored_and_has_no_scale(kubectl):
+    obj = deployment("ds")
+    spec = {key: value for key, value in obj["spec"].items() if key != "replicas"}
+    await kubectl.run("apply", "-f", kubectl.write("ds.yaml", {**obj, "kind": "DaemonSet", "spec": spec}))
+    assert columns(await kubectl.run("get", "ds"))[1][0] == "ds"
+    assert "NotFound" in await kubectl.run("scale", "ds/ds", "--replicas=2", code=1)
