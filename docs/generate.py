@@ -1,4 +1,4 @@
-"""Writes the tables of docs/decisions.md, settings.md, writing-a-scaler.md and scalers/ from the code they describe.
+"""Writes the tables of docs/decisions.md, settings.md, validation.md, writing-a-scaler.md and scalers/ from the code.
 
     python docs/generate.py [--check]
 
@@ -15,6 +15,7 @@ from typing import Any
 
 import _generate_api
 import _generate_scalers
+import _generate_validation
 from _generate_tables import fields, table, words
 from prometheus_client import CollectorRegistry
 
@@ -33,7 +34,13 @@ from scalers.registry import Registry
 __all__ = ["FLAGS", "PAGES", "generated", "names_in", "reason_rows"]
 
 DOCS = Path(__file__).parent
-PAGES = ("decisions.md", "settings.md", _generate_api.PAGE, *map(_generate_scalers.page, Registry().types))
+PAGES = (
+    "decisions.md",
+    "settings.md",
+    _generate_api.PAGE,
+    _generate_validation.PAGE,
+    *map(_generate_scalers.page, Registry().types),
+)
 FLAGS = {
     "ControllerSettings.namespaces": "--namespace",
     "ControllerSettings.cluster_namespace": "--cluster-namespace",
@@ -178,6 +185,7 @@ def _sections() -> dict[str, Callable[[], str]]:
         "metrics": _metrics,
         **{f"settings {cls.__name__}": partial(_settings, cls) for cls in classes},
         **_generate_api.sections(),
+        **_generate_validation.sections(),
         **_generate_scalers.sections(),
     }
 
@@ -192,6 +200,8 @@ def _page(section: str) -> str:
         return _generate_scalers.page(name)
     if section in _generate_api.sections():
         return _generate_api.PAGE
+    if section in _generate_validation.sections():
+        return _generate_validation.PAGE
     return "settings.md" if kind in {"settings", "metrics"} else "decisions.md"
 
 

@@ -25,9 +25,10 @@ _ONE_FINALIZER = frozenset({"ScaledJob", "TriggerAuthentication", "ClusterTrigge
 
 
 def admission(so: ScaledObject, surroundings: Surroundings, *, dry_run: bool = False) -> tuple[Refused, ...]:
-    """Everything that only the webhook refuses, each with KEDA's reason. The object itself may be in `surroundings`.
+    """Everything that the webhook refuses and `rules.refusals` does not, each with KEDA's reason.
 
-    A dry run is not asked about requests of cpu and memory, as in KEDA.
+    The object itself may be in `surroundings`. A few of these the reconcile meets later, in the cluster (a target of
+    an unknown kind): `rule.webhook_only` tells them apart. A dry run is not asked about requests, as in KEDA.
     """
     found = (
         *_hpa_name(so),

@@ -10,6 +10,7 @@ from scaler.core.admission_rules import (
     OTHER_HPA,
     OTHER_SCALED_OBJECT,
     SHARED_HPA,
+    STRANGER,
     TRANSFER,
     Refused,
 )
@@ -54,7 +55,7 @@ def kinds(so: ScaledObject, surroundings: Surroundings) -> Iterator[Refused]:
     for kind, holder, name in surroundings.strangers(so.namespace):
         if (holder, name) != ("ScaledObject", so.name) and kind != mine:
             words = f"{holder} {name} of the namespace scales a kind {kind.kind} in {kind.api_version}, which is not there"
-            yield KIND.at("metadata.namespace", words)
+            yield STRANGER.at("metadata.namespace", words)
 
 
 def _foreign(so: ScaledObject, hpa: Hpa) -> Iterator[Refused]:

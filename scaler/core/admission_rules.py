@@ -17,7 +17,7 @@ __all__ = ["RULES", "Refused", "Rule", "rule_of"]
 class Rule:
     """One rule. `reason` is the label of KEDA's metric of validation errors, empty where KEDA counts none.
 
-    `webhook_only`: the reconcile takes such an object, and so it runs where no webhook stands before it.
+    `webhook_only`: our reconcile takes such an object, and so it runs where no webhook stands before it.
     """
 
     name: str
@@ -123,14 +123,15 @@ SHARED_HPA = Rule(
     "other-scaled-object-hpa",
     "another ScaledObject of the namespace has an HPA of the same name",
     "give each its own spec.advanced.horizontalPodAutoscalerConfig.name",
+    webhook_only=False,  # KEDA's reconcile takes both, and they overwrite each other for ever.
 )
 OTHER_HPA = Rule(
     "other HPA",
     "other-hpa",
     "an HPA that is not the object's own has the same target; unless annotated "
     '`validations.keda.sh/hpa-ownership: "false"`',
-    "delete that HPA, or take it over: name it in spec.advanced.horizontalPodAutoscalerConfig.name and annotate the "
-    'ScaledObject with scaledobject.keda.sh/transfer-hpa-ownership: "true"',
+    "delete that HPA, or take it over: give its name in spec.advanced.horizontalPodAutoscalerConfig.name and the "
+    'annotation scaledobject.keda.sh/transfer-hpa-ownership: "true"',
 )
 TRANSFER = Rule(
     "transfer",
@@ -155,8 +156,15 @@ ONLY_RESOURCES = Rule(
 KIND = Rule(
     "target kind",
     "",
-    "the cluster knows no such kind as the target of the object, of another ScaledObject or of an HPA in the namespace",
+    "the cluster knows no such kind as the target's",
     "check apiVersion and kind; without apiVersion it is apps/v1",
+    webhook_only=False,
+)
+STRANGER = Rule(
+    "neighbour's target kind",
+    "",
+    "the cluster knows no such kind as the target of another ScaledObject, or of an HPA, in the namespace",
+    "mend or delete that object",
 )
 TARGET = Rule(
     "target",
@@ -183,6 +191,7 @@ RULES = (
     REQUESTS,
     ONLY_RESOURCES,
     KIND,
+    STRANGER,
     TARGET,
 )
 _MODIFIERS = "spec.advanced.scalingModifiers"

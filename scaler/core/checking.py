@@ -1,19 +1,24 @@
 """What `tidegate validate` and `tidegate render` do, without files or clusters: documents in, findings out.
 
-Every rule is asked at once: the API server's schema, the reconciler's refusals, each trigger's own metadata,
-and what the API server would say to the HPA that follows. How a trigger's metadata is checked is handed in
-(`TriggerCheck`), since scalers are found by the registry, which the core does not know.
+Every rule is asked at once: the API server's schema, the reconciler's refusals, each trigger's own metadata, what
+the API server would say to the HPA that follows, and what only KEDA's webhook refuses, for which the other documents
+are the surroundings. How a trigger's metadata is checked is handed in (`TriggerCheck`), since scalers are found by
+the registry, which the core does not know.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from scaler.core import authentication, hpa, manifest
+from scaler.core.admission import Refused, admission, warnings
+from scaler.core.findings import Finding, Report, TriggerCheck, TriggerFindings
+from scaler.core.known_kinds import could_exist, without_scale
 from scaler.core.malformed import raw_triggers
-from scaler.core.model import Trigger
+from scaler.core.model import ScaledObject, Trigger
 from scaler.core.problems import kind_of
+from scaler.core.surroundings import Surroundings
 from scalers._lib.metadata import AUTH, ENV
 from scalers._lib.problem import Problem
 from scalers.sdk import MetricSpec, Spec
@@ -40,109 +45,45 @@ Document = tuple[str, Any]
 """The file's name, and one document of it; or a Problem in place of text that is no document."""
 
 
-class TriggerFindings(Protocol):
-    """What is wrong with a trigger, with paths below the trigger (`metadata.listName`), and its metrics.
-
-    `specs` is empty when there are problems, or when a metric depends on a value that is only known online.
-    """
-
-    @property
-    def problems(self) -> Sequence[Problem]: ...  # noqa: D102 - see the class
-    @property
-    def warnings(self) -> Sequence[Problem]: ...  # noqa: D102 - see the class
-    @property
-    def specs(self) -> Sequence[Spec]: ...  # noqa: D102 - see the class
-
-
-class TriggerCheck(Protocol):
-    """The registry's `check`; never raises. `unknown`: the sources (`env`, `auth`) that cannot be read here."""
-
-    def __call__(
-        self,
-        trigger_type: str,
-        metadata: Mapping[str, str],
-        unknown: frozenset[str],
-        *,
-        metric_type: str,
-        namespace: str,
-    ) -> TriggerFindings:
-        """See the class."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One problem or warning, with where it is."""
-
-    file: str
-    kind: str
-    name: str
-    path: str
-    problem: str
-    mend: str
-
-    def __str__(self) -> str:
-        """`file: kind/name: path: problem; mend`, without those of the parts that are not known."""
-        known = f"{self.kind}/{self.name}" if self.kind or self.name else ""
-        text = ": ".join(part for part in (self.file, known, self.path, self.problem) if part)
-        return f"{text}; {self.mend}" if self.mend else text
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """All findings, in the order of the documents. `checked` is how many documents were ours to check."""
-
-    problems: tuple[Finding, ...]
-    warnings: tuple[Finding, ...]
-    checked: int
-
-    @property
-    def ok(self) -> bool:
-        """No problem; warnings do not count."""
-        return not self.problems
-
-    def written(self) -> dict[str, Any]:
-        """As `validate -o json` prints it."""
-        return {
-            "ok": self.ok,
-            "problems": [asdict(finding) for finding in self.problems],
-            "warnings": [asdict(finding) for finding in self.warnings],
-        }
-
-
 @dataclass(slots=True)
 class _Found:
     """What one document gives."""
 
     problems: list[Problem]
     warnings: list[Problem]
+    scaled_object: ScaledObject | None = None
     hpa: dict[str, Any] | None = None
+    refused: list[Refused] = field(default_factory=list)
+    """What only the webhook refuses."""
 
 
 def check_documents(documents: Iterable[Document], trigger_check: TriggerCheck) -> Report:
-    """Check ScaledObjects and authentications; KEDA's other kinds are problems, foreign kinds are ignored."""
-    report, _ = render_documents(documents, trigger_check, "")
-    return report
+    """Check ScaledObjects and authentications; KEDA's other kinds are problems, foreign kinds are ignored.
+
+    What only the webhook refuses is a problem too, and marked.
+    """
+    everything = list(flat(documents))
+    found = _checked(everything, trigger_check, "")
+    surroundings = _surroundings(document for _, document in everything)
+    scaled_objects = [(each, so) for _, _, each in found if (so := each.scaled_object) is not None]
+    for _, so in scaled_objects:
+        surroundings.put_scaled_object(so)
+    for each, so in scaled_objects:
+        each.refused += admission(so, surroundings)
+        each.warnings += warnings(so, surroundings)
+    return _report(found)
 
 
 def render_documents(
     documents: Iterable[Document], trigger_check: TriggerCheck, version: str
 ) -> tuple[Report, list[dict[str, Any]]]:
-    """The same report, and the HPA of every ScaledObject without a problem, in the order of the documents."""
-    problems: list[Finding] = []
-    warnings: list[Finding] = []
-    hpas: list[dict[str, Any]] = []
-    checked = 0
-    for file, document in flat(documents):
-        found = _check(document, trigger_check, version)
-        if found is None:
-            continue
-        checked += 1
-        problems += (_finding(file, document, problem) for problem in found.problems)
-        warnings += (_finding(file, document, problem) for problem in found.warnings)
-        if found.hpa is not None and not found.problems:
-            hpas.append(found.hpa)
-    return Report(tuple(problems), tuple(warnings), checked), hpas
+    """The HPA of every ScaledObject without a problem, in the order of the documents, and the report on each alone.
+
+    What only the webhook refuses is left out: the controller runs such an object, and makes its HPA.
+    """
+    found = _checked(flat(documents), trigger_check, version)
+    hpas = [each.hpa for _, _, each in found if each.hpa is not None and not each.problems]
+    return _report(found), hpas
 
 
 def flat(documents: Iterable[Document]) -> Iterator[Document]:
@@ -159,6 +100,31 @@ def _is_list(document: Mapping[str, Any]) -> bool:
     return str(document.get("kind")).endswith("List") and isinstance(document.get("items"), list)
 
 
+def _checked(
+    documents: Iterable[Document], trigger_check: TriggerCheck, version: str
+) -> list[tuple[str, Any, _Found]]:
+    """Each document that is ours to check, with its file and what it gives when nothing stands beside it."""
+    found = ((file, document, _check(document, trigger_check, version)) for file, document in documents)
+    return [(file, document, each) for file, document, each in found if each is not None]
+
+
+def _report(found: Iterable[tuple[str, Any, _Found]]) -> Report:
+    problems: list[Finding] = []
+    cautions: list[Finding] = []
+    checked = 0
+    for file, document, each in found:
+        checked += 1
+        problems += (_finding(file, document, problem) for problem in each.problems)
+        problems += (_refused(file, document, one) for one in each.refused)
+        cautions += (_finding(file, document, problem) for problem in each.warnings)
+    return Report(tuple(problems), tuple(cautions), checked)
+
+
+def _refused(file: str, document: Any, refused: Refused) -> Finding:
+    refused_by = "webhook" if refused.rule.webhook_only else ""
+    return replace(_finding(file, document, refused.problem), refused_by=refused_by, reason=refused.reason)
+
+
 def _finding(file: str, document: Any, problem: Problem) -> Finding:
     kind, name = "", ""
     if isinstance(document, Mapping):
@@ -166,6 +132,15 @@ def _finding(file: str, document: Any, problem: Problem) -> Finding:
         kind = str(document.get("kind") or "")
         name = str(metadata.get("name") or "") if isinstance(metadata, Mapping) else ""
     return Finding(file, kind, name, problem.path, problem.problem, problem.mend)
+
+
+def _surroundings(documents: Iterable[Any]) -> Surroundings:
+    """The HPAs, workloads and LimitRanges among the documents. What files do not show may be in the cluster."""
+    found = Surroundings(could_exist, complete=False)
+    for document in documents:
+        if isinstance(document, Mapping):
+            found.put(document)
+    return found
 
 
 def _check(document: Any, trigger_check: TriggerCheck, version: str) -> _Found | None:
@@ -223,7 +198,7 @@ def _scaled_object(document: Mapping[str, Any], trigger_check: TriggerCheck, ver
             )
             _add(found, own, raw.path)
         return found
-    found = _Found(list(manifest.refused(so)), [*parsed.warnings, *manifest.not_yet(so)])
+    found = _Found([*manifest.refused(so), *_no_scale(so)], list(parsed.warnings), so)
     metrics = []
     for index, trigger in enumerate(so.spec.triggers):
         check = partial(trigger_check, namespace=so.namespace)
@@ -236,6 +211,13 @@ def _scaled_object(document: Mapping[str, Any], trigger_check: TriggerCheck, ver
     else:
         found.problems += _refused_by_api_server(found.hpa, metrics)
     return found
+
+
+def _no_scale(so: ScaledObject) -> Iterator[Problem]:
+    """A target that the reconcile would refuse for want of a scale subresource, as far as is known without a cluster."""
+    if without_scale(so.target.api_version, so.target.kind):
+        mend = "name a Deployment, a StatefulSet, or a custom resource with one"
+        yield Problem("spec.scaleTargetRef.kind", f"{so.target.kind} has no scale subresource", mend)
 
 
 def _namespace(document: Mapping[str, Any]) -> str:

@@ -114,17 +114,14 @@ def test_all_rules_are_asked_at_once():
         "spec.triggers[2]",
         "spec.advanced.horizontalPodAutoscalerConfig.behavior.scaleUp.selectPolicy",
     ]
-    assert paths(report.warnings) == ["spec.colour", "spec.fallback", "spec.triggers[0].metadata.hue"]
+    assert paths(report.warnings) == ["spec.colour", "spec.triggers[0].metadata.hue"]
     assert "must be positive" in report.problems[2].problem
 
 
 def test_warnings_do_not_count():
-    report = check(so({"listName": "a", "hue": "1"}, annotations={"autoscaling.keda.sh/paused": "true"}))
+    report = check(so({"listName": "a", "hue": "1"}))
     assert report.ok
-    assert paths(report.warnings) == [
-        "metadata.annotations.autoscaling.keda.sh/paused",
-        "spec.triggers[0].metadata.hue",
-    ]
+    assert paths(report.warnings) == ["spec.triggers[0].metadata.hue"]
 
 
 def test_what_is_asked_of_a_scaler():
@@ -199,6 +196,74 @@ def test_rendered_hpas():
     assert [m["target"]["averageValue"] for m in metrics] == ["7", "5"]
     assert hpas[0]["metadata"]["labels"]["app.kubernetes.io/version"] == "1.2.3"
     assert "uid" not in hpas[0]["metadata"]["ownerReferences"][0]
+
+
+# What only the webhook refuses
+
+
+def beside(kind, name="web", api_version="apps/v1", **spec):
+    return {"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, "spec": spec}
+
+
+def test_the_other_documents_are_the_surroundings():
+    foreign = beside("HorizontalPodAutoscaler", "by-hand", "autoscaling/v2", scaleTargetRef={"name": "web"})
+    report = check(so(), foreign)
+    assert report.checked == 1
+    (finding,) = report.problems
+    assert (finding.refused_by, finding.reason, finding.path) == (
+        "webhook",
+        "other-hpa",
+        "spec.scaleTargetRef",
+    )
+    assert str(finding).startswith(
+        "all.yaml: ScaledObject/worker: spec.scaleTargetRef: Deployment/web is the target of"
+    )
+    assert str(finding).endswith(" (webhook only: other-hpa)")
+    written = report.written()["problems"][0]
+    assert (written["refused_by"], written["reason"]) == ("webhook", "other-hpa")
+    assert check(foreign, so()).problems == report.problems
+    elsewhere = foreign | {"metadata": {"name": "by-hand", "namespace": "else"}}
+    assert check(so(), elsewhere).ok
+
+
+def test_two_scaled_objects_in_the_files_are_each_other_s_surroundings():
+    other = so() | {"metadata": {"name": "other"}}
+    report = check(so(), other)
+    assert [(f.name, f.reason) for f in report.problems] == [
+        ("worker", "other-scaled-object"),
+        ("other", "other-scaled-object"),
+    ]
+    assert check(so(), so()).ok  # The same object twice, as in two files of one overlay.
+
+
+def test_an_object_that_no_schema_takes_is_no_surroundings():
+    other = so(triggers=[{"type": "redis"}]) | {"metadata": {"name": "other"}}
+    assert [f.name for f in check(so(), other).problems] == ["other"]
+
+
+def test_what_a_reconcile_refuses_in_a_cluster_is_not_marked():
+    report = check(so(scaleTargetRef={"name": "w", "kind": "Widget"}))
+    assert [(f.path, f.refused_by) for f in report.problems] == [("spec.scaleTargetRef.kind", "")]
+    report = check(so(scaleTargetRef={"name": "w", "kind": "DaemonSet"}))
+    assert [(f.path, f.problem) for f in report.problems] == [
+        ("spec.scaleTargetRef.kind", "DaemonSet has no scale subresource")
+    ]
+    assert check(so(scaleTargetRef={"name": "w", "kind": "Widget", "apiVersion": "lab.test/v1"})).ok
+
+
+def test_warnings_about_the_target():
+    claims = beside("StatefulSet", template={}, volumeClaimTemplates=[{"metadata": {"name": "data"}}])
+    report = check(so(scaleTargetRef={"name": "web", "kind": "StatefulSet"}), claims)
+    assert report.ok
+    assert paths(report.warnings) == ["spec.minReplicaCount"]
+    assert check(so(scaleTargetRef={"name": "web", "kind": "StatefulSet"})).warnings == ()
+
+
+def test_what_only_the_webhook_refuses_is_rendered():
+    other = so({"listName": "b"}) | {"metadata": {"name": "other"}}
+    report, hpas = render_documents([("a", so()), ("b", other)], Lists(), "1")
+    assert report.ok
+    assert [hpa["metadata"]["name"] for hpa in hpas] == ["keda-hpa-worker", "keda-hpa-other"]
 
 
 # Authentications

@@ -99,17 +99,28 @@ def test_problems_as_json(tmp_path):
 
 
 def test_warnings_change_nothing(tmp_path):
-    write(
-        tmp_path / "a.yaml", scaled_object(fallback={"failureThreshold": 3, "replicas": 2}, minReplicaCont=1)
-    )
+    write(tmp_path / "a.yaml", scaled_object(cooldownPeriod=60, minReplicaCount=1, minReplicaCont=1))
     found = checked(tmp_path, "-f", "a.yaml", code=0)
-    assert sorted(paths(found["warnings"])) == ["spec.fallback", "spec.minReplicaCont"]
+    assert sorted(paths(found["warnings"])) == ["spec.cooldownPeriod", "spec.minReplicaCont"]
     done = tidegate("validate", "-f", "a.yaml", home=tmp_path)
     assert done.returncode == 0
     assert all(
         line.startswith("warning: a.yaml: ScaledObject/web: spec.") for line in done.stdout.splitlines()
     )
     assert done.stderr == "1 object, 0 problems, 2 warnings\n"
+
+
+def test_what_only_the_webhook_refuses_is_marked(tmp_path):
+    write(tmp_path / "a.yaml", scaled_object("a", scaleTargetRef={"name": "web"}), scaled_object("b"))
+    write(tmp_path / "b.yaml", scaled_object("c", scaleTargetRef={"name": "web"}))
+    words = ["-f", "a.yaml", "-f", "b.yaml"]
+    done = tidegate("validate", *words, home=tmp_path)
+    assert done.returncode == 1
+    assert [line.partition(":")[0] for line in done.stdout.splitlines()] == ["a.yaml", "b.yaml"]
+    assert all(line.endswith(" (webhook only: other-scaled-object)") for line in done.stdout.splitlines())
+    found = json.loads(tidegate("validate", *words, "-o", "json", home=tmp_path).stdout)
+    assert [list(problem) for problem in found["problems"]] == [[*FIELDS, "refused_by", "reason"]] * 2
+    assert tidegate("render", *words, home=tmp_path).returncode == 0  # The controller runs them.
 
 
 def test_what_only_others_could_supply_is_taken_as_present(tmp_path):
