@@ -42,6 +42,10 @@ class HpaController:
     def __init__(self, api: Api, hpas: Watched, recorder: Recorder, *, period: float, fetch: Fetch) -> None:
         self._api, self._recorder, self._period, self._fetch = api, recorder, period, fetch
         self._states: dict[tuple[str, str], desired.State] = {}
+        self._selectors: dict[tuple[str, str], str] = {}
+        self._counting: dict[tuple[str, str], set[str]] = {}
+        """Each HPA's selector when it last looked at pods, and the HPAs of each selector. Two with the same pods are both
+        stopped; a real controller finds those too whose selectors differ and whose pods are the same."""
         self._worker: Worker[tuple[str, str]] = Worker("hpas", api.clock, self._step, workers=_SYNCS)
         self.start, self.close = self._worker.start, self._worker.close
         hpas.listeners.append(self._heard)
@@ -55,6 +59,7 @@ class HpaController:
         except ApiError as error:
             if error.code == 404:
                 self._states.pop(key, None)
+                self._forget_selector(key)
                 return None
             raise
         if terminating(hpa):
@@ -65,11 +70,43 @@ class HpaController:
             self._without_scale(hpa, error.message)
             return self._period
         selector = str(scale["status"].get("selector") or "")
-        if not selector:
-            self._without_selector(hpa, scale)
+        trouble = self._trouble(hpa, scale, selector)
+        if trouble is not None:
+            self._without_pods(hpa, scale, *trouble)
             return self._period
         await self._sync(hpa, target, scale, selector)
         return self._period
+
+    def _trouble(self, hpa: Object, scale: Object, selector: str) -> tuple[str, str, str] | None:
+        """Why its pods cannot be told (Event, reason of ScalingActive, sentence), where a sync looks at pods at all."""
+        if not desired.needs_metrics(hpa["spec"], replicas_of(scale)):
+            return None
+        if not selector:
+            text = "the scale of the target has no selector, so its pods cannot be told"
+            return "SelectorRequired", "InvalidSelector", text
+        rivals = self._rivals(key_of(hpa), selector)
+        if len(rivals) == 1:
+            return None
+        text = f"the pods of selector {selector} belong to several HPAs: {', '.join(rivals)}"
+        return "AmbiguousSelector", "AmbiguousSelector", text
+
+    def _rivals(self, key: tuple[str, str], selector: str) -> list[str]:
+        """The names of the HPAs that count the same pods, its own first; alone while there is no pod."""
+        namespace, name = key
+        if self._selectors.get(key) != selector:
+            self._forget_selector(key)
+            self._selectors[key] = selector
+            self._counting.setdefault((namespace, selector), set()).add(name)
+        others = self._counting[namespace, selector] - {name}
+        if not others or not self._api.list("", "pods", namespace, labels=selector):
+            return [name]
+        return [name, *sorted(others)]
+
+    def _forget_selector(self, key: tuple[str, str]) -> None:
+        namespace, name = key
+        selector = self._selectors.pop(key, None)
+        if selector is not None:
+            self._counting[namespace, selector].discard(name)
 
     def _scale(self, hpa: Object) -> tuple[tuple[str, str], Object]:
         """((group, plural), Scale) of the target; ApiError when there is none."""
@@ -153,14 +190,13 @@ class HpaController:
         text = f"the scale of the target could not be read: {why}"
         self._write_status(hpa, {}, [desired.Condition("AbleToScale", "False", "FailedGetScale", text)])
 
-    def _without_selector(self, hpa: Object, scale: Object) -> None:
-        text = "the scale of the target has no selector, so its pods cannot be told"
-        self._recorder.event(KIND, hpa, "Warning", "SelectorRequired", text)
+    def _without_pods(self, hpa: Object, scale: Object, event: str, reason: str, text: str) -> None:
+        self._recorder.event(KIND, hpa, "Warning", event, text)
         self._recorder.event(KIND, hpa, "Warning", "FailedComputeMetricsReplicas", text)
         got = desired.Condition(
             "AbleToScale", "True", "SucceededGetScale", "the scale of the target was read"
         )
-        bad = desired.Condition("ScalingActive", "False", "InvalidSelector", text)
+        bad = desired.Condition("ScalingActive", "False", reason, text)
         self._write_status(hpa, {"currentReplicas": replicas_of(scale)}, [got, bad])
 
     def _write_status(self, hpa: Object, changes: Object, conditions: Sequence[desired.Condition]) -> None:

@@ -242,6 +242,49 @@ async def test_a_scale_without_a_selector(fake_clock):
         assert "SelectorRequired" in reasons(api, "web")
 
 
+async def test_a_scale_of_0_needs_no_selector(fake_clock):
+    async with cluster(fake_clock, pods="ready", fetch=Metrics(m=["10"])) as api:
+        resource, views, _ = crds.resource_of(_widgets())
+        api.registry.add(resource, views)
+        widget = {
+            "apiVersion": "lab.test/v1",
+            "kind": "Widget",
+            "metadata": {"name": "w"},
+            "spec": {"replicas": 0},
+        }
+        api.create("lab.test", "widgets", "default", widget)
+        reference = {"apiVersion": "lab.test/v1", "kind": "Widget", "name": "w"}
+        api.create(*HPAS, hpa(external("m", "5"), scaleTargetRef=reference))
+        await fake_clock.advance(PERIOD)
+        assert condition(api.get(*HPAS, "web"), "ScalingActive") == ("False", "ScalingDisabled")
+        assert reasons(api, "web") == []
+
+
+async def test_two_hpas_with_the_same_pods_are_both_stopped_until_one_is_gone(fake_clock):
+    async with cluster(fake_clock, pods="none", fetch=Metrics(m=["18"])) as api:
+        api.create(*DEPLOYMENTS, deployment(replicas=1))
+        await fake_clock.settle()
+        for name in ("first", "second"):
+            api.create(*HPAS, hpa(external("m", "5"), name=name, minReplicas=1, maxReplicas=1))
+        await fake_clock.advance(2 * PERIOD)
+        for name in ("first", "second"):
+            assert condition(api.get(*HPAS, name), "ScalingActive") == ("False", "AmbiguousSelector")
+            assert {"AmbiguousSelector", "FailedComputeMetricsReplicas"} <= set(reasons(api, name))
+        api.delete(*HPAS, "first")
+        await fake_clock.advance(2 * PERIOD)
+        assert condition(api.get(*HPAS, "second"), "ScalingActive") == ("True", "ValidMetricFound")
+
+
+async def test_two_hpas_of_a_target_without_pods_are_not_stopped(fake_clock):
+    async with cluster(fake_clock, pods="none", fetch=Metrics(m=["0"])) as api:
+        api.create(*DEPLOYMENTS, deployment(replicas=0))
+        for name in ("first", "second"):
+            api.create(*HPAS, hpa(external("m", "5"), name=name))
+        await fake_clock.advance(2 * PERIOD)
+        for name in ("first", "second"):
+            assert condition(api.get(*HPAS, name), "ScalingActive") == ("False", "ScalingDisabled")
+
+
 async def test_replicas_changed_under_a_sync_are_not_overwritten(fake_clock):
     async def meddle(*_):
         api.update_scale(*DEPLOYMENTS, "web", {"spec": {"replicas": 7}})
