@@ -3,7 +3,7 @@
 Without the webhook two controllers write one `/scale`, each undoing the other for as long as both live.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from scaler.core.admission_rules import (
     KIND,
@@ -15,7 +15,7 @@ from scaler.core.admission_rules import (
     Refused,
 )
 from scaler.core.model import ScaledObject
-from scaler.core.surroundings import Hpa, Surroundings, Target
+from scaler.core.surroundings import Holder, Hpa, Surroundings, Target
 
 __all__ = ["kinds", "ownership", "target"]
 
@@ -32,12 +32,12 @@ def target(so: ScaledObject) -> Target:
 def ownership(so: ScaledObject, surroundings: Surroundings) -> Iterator[Refused]:
     """The other ScaledObjects on the target or with the HPA's name, and the foreign HPAs on the target."""
     mine = target(so)
-    for name in surroundings.scaled_objects_on(so.namespace, mine):
-        if name != so.name:
-            yield OTHER_SCALED_OBJECT.at(_REF, f"{mine} is the target of ScaledObject {name} too")
-    for name in surroundings.scaled_objects_with(so.namespace, so.hpa_name):
-        if name != so.name:
-            yield SHARED_HPA.at(_HPA_NAME, f"{so.hpa_name} is the HPA of ScaledObject {name} too")
+    other = _others(so, surroundings.scaled_objects_on(so.namespace, mine))
+    if other:
+        yield OTHER_SCALED_OBJECT.at(_REF, f"{mine} is the target of {other} too")
+    other = _others(so, surroundings.scaled_objects_with(so.namespace, so.hpa_name))
+    if other:
+        yield SHARED_HPA.at(_HPA_NAME, f"{so.hpa_name} is the HPA of {other} too")
     for hpa in surroundings.hpas_on(so.namespace, mine):
         if ("ScaledObject", so.name) not in hpa.owners:
             yield from _foreign(so, hpa)
@@ -52,10 +52,21 @@ def kinds(so: ScaledObject, surroundings: Surroundings) -> Iterator[Refused]:
     if not surroundings.knows(mine):
         field = "apiVersion" if mine.api_version.count("/") > 1 else "kind"
         yield KIND.at(f"{_REF}.{field}", f"there is no kind {mine.kind} in {mine.api_version}")
-    for kind, holder, name in surroundings.strangers(so.namespace):
-        if (holder, name) != ("ScaledObject", so.name) and kind != mine:
-            words = f"{holder} {name} of the namespace scales a kind {kind.kind} in {kind.api_version}, which is not there"
+    for kind, holders in surroundings.strangers(so.namespace):
+        other = _others(so, holders)
+        if other and kind != mine:
+            words = f"there is no kind {kind.kind} in {kind.api_version}, which is the target of {other} in the namespace"
             yield STRANGER.at("metadata.namespace", words)
+
+
+def _others(so: ScaledObject, holders: Collection[Holder]) -> str:
+    """The first that is not the object itself, and how many more; empty where there is none."""
+    itself = Holder("ScaledObject", so.name)
+    first = next((holder for holder in holders if holder != itself), None)
+    if first is None:
+        return ""
+    more = len(holders) - 1 - (itself in holders)
+    return f"{first.kind} {first.name}" + (f" and {more} more" if more else "")
 
 
 def _foreign(so: ScaledObject, hpa: Hpa) -> Iterator[Refused]:

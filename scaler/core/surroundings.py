@@ -6,7 +6,7 @@ Objects are read as written by anyone: what cannot be understood is not there, a
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -33,6 +33,13 @@ Kinds = Callable[[str, str], bool]
 _OWNERSHIP = "validations.keda.sh/hpa-ownership"
 _BY_NAME_ALONE = frozenset({"Deployment", "StatefulSet"})
 _HPA, _SCALED_OBJECT, _LIMIT_RANGE = "HorizontalPodAutoscaler", "ScaledObject", "LimitRange"
+
+
+class Holder(NamedTuple):
+    """A ScaledObject or an HPA."""
+
+    kind: str
+    name: str
 
 
 class TargetType(NamedTuple):
@@ -112,9 +119,9 @@ class Surroundings:
         self.remove(_SCALED_OBJECT, so.namespace, so.name)
         target = Target(so.target.api_version, so.target.kind, so.target.name)
         self._objects[_SCALED_OBJECT, so.namespace, so.name] = _Held(target, so.hpa_name)
-        self._on_target.add(so.namespace, target, (_SCALED_OBJECT, so.name))
-        self._on_hpa.add(so.namespace, so.hpa_name, (_SCALED_OBJECT, so.name))
-        self._types.add(so.namespace, target.type, (_SCALED_OBJECT, so.name))
+        self._on_target.add(so.namespace, target, Holder(_SCALED_OBJECT, so.name))
+        self._on_hpa.add(so.namespace, so.hpa_name, Holder(_SCALED_OBJECT, so.name))
+        self._types.add(so.namespace, target.type, Holder(_SCALED_OBJECT, so.name))
 
     def remove(self, kind: str, namespace: str, name: str, api_version: str = "apps/v1") -> None:
         """Forget an object; nothing happens when it is not here. `api_version` tells workloads apart."""
@@ -124,20 +131,20 @@ class Surroundings:
         held = self._objects.pop((kind, namespace, name), None)
         if held is None:
             return
-        self._types.discard(namespace, held.target.type, (kind, name))
+        self._types.discard(namespace, held.target.type, Holder(kind, name))
         if kind == _HPA:
             self._hpas[namespace, held.target].pop(name, None)
         else:
-            self._on_target.discard(namespace, held.target, (kind, name))
-            self._on_hpa.discard(namespace, held.hpa_name, (kind, name))
+            self._on_target.discard(namespace, held.target, Holder(kind, name))
+            self._on_hpa.discard(namespace, held.hpa_name, Holder(kind, name))
 
-    def scaled_objects_on(self, namespace: str, target: Target) -> Iterator[str]:
-        """The names of the ScaledObjects with this target."""
-        return (name for _, name in self._on_target.at(namespace, target))
+    def scaled_objects_on(self, namespace: str, target: Target) -> Collection[Holder]:
+        """The ScaledObjects with this target, in the order they came."""
+        return self._on_target.at(namespace, target)
 
-    def scaled_objects_with(self, namespace: str, hpa_name: str) -> Iterator[str]:
-        """The names of the ScaledObjects whose HPA has this name."""
-        return (name for _, name in self._on_hpa.at(namespace, hpa_name))
+    def scaled_objects_with(self, namespace: str, hpa_name: str) -> Collection[Holder]:
+        """The ScaledObjects whose HPA has this name, in the order they came."""
+        return self._on_hpa.at(namespace, hpa_name)
 
     def hpas_on(self, namespace: str, target: Target) -> Iterator[Hpa]:
         """The HPAs with this target, without those that are annotated not to be looked at."""
@@ -157,40 +164,38 @@ class Surroundings:
             return False
         return kind.kind in _BY_NAME_ALONE or self._kinds(kind.api_version, kind.kind)
 
-    def strangers(self, namespace: str) -> Iterator[tuple[TargetType, str, str]]:
-        """Kind and name of each object in the namespace whose target's kind is unknown, with that kind first."""
-        for kind, holders in self._types.of(namespace):
-            if not self.knows(kind):
-                yield from ((kind, holder, name) for holder, name in holders)
+    def strangers(self, namespace: str) -> Iterator[tuple[TargetType, Collection[Holder]]]:
+        """Each unknown kind of target in the namespace, with the ScaledObjects and HPAs that have it."""
+        return ((kind, holders) for kind, holders in self._types.of(namespace) if not self.knows(kind))
 
     def _put_hpa(self, namespace: str, name: str, meta: Mapping[str, Any], target: Target) -> None:
         owners = (mapping(owner) for owner in listed(meta.get("ownerReferences")))
         whose = frozenset((_text(owner.get("kind")), _text(owner.get("name"))) for owner in owners)
         self._objects[_HPA, namespace, name] = _Held(target, name)
         self._hpas[namespace, target][name] = Hpa(name, target, whose)
-        self._types.add(namespace, target.type, (_HPA, name))
+        self._types.add(namespace, target.type, Holder(_HPA, name))
 
 
 class _Index(Generic[K]):
-    """Namespace → value → the objects (kind, name) that have it, in the order they came."""
+    """Namespace → value → the objects that have it. What is answered is a view: nothing is copied for a look-up."""
 
     def __init__(self) -> None:
-        self._held: dict[str, dict[K, dict[tuple[str, str], None]]] = {}
+        self._held: dict[str, dict[K, dict[Holder, None]]] = {}
 
-    def add(self, namespace: str, value: K, holder: tuple[str, str]) -> None:
+    def add(self, namespace: str, value: K, holder: Holder) -> None:
         self._held.setdefault(namespace, {}).setdefault(value, {})[holder] = None
 
-    def discard(self, namespace: str, value: K, holder: tuple[str, str]) -> None:
+    def discard(self, namespace: str, value: K, holder: Holder) -> None:
         holders = self._held[namespace][value]
         holders.pop(holder, None)
         if not holders:
             del self._held[namespace][value]
 
-    def at(self, namespace: str, value: K) -> tuple[tuple[str, str], ...]:
-        return tuple(self._held.get(namespace, {}).get(value, ()))
+    def at(self, namespace: str, value: K) -> Collection[Holder]:
+        return self._held.get(namespace, {}).get(value, {}).keys()
 
-    def of(self, namespace: str) -> Iterator[tuple[K, tuple[tuple[str, str], ...]]]:
-        return ((value, tuple(holders)) for value, holders in self._held.get(namespace, {}).items())
+    def of(self, namespace: str) -> Iterator[tuple[K, Collection[Holder]]]:
+        return ((value, holders.keys()) for value, holders in self._held.get(namespace, {}).items())
 
 
 def target_of(ref: Mapping[str, Any]) -> Target:

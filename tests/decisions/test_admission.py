@@ -156,6 +156,13 @@ def test_another_scaled_object_on_the_target():
     ]
 
 
+def test_many_others_are_one_problem():
+    others = [scaled_object(name=f"other{n}") for n in range(3)]
+    for scaled in (others, [scaled_object(), *others]):
+        (refused,) = admission(scaled_object(), around(scaled=scaled))
+        assert refused.problem.problem == "Deployment/web is the target of ScaledObject other0 and 2 more too"
+
+
 def test_another_scaled_object_with_the_hpa():
     config = {"horizontalPodAutoscalerConfig": {"name": "keda-hpa-worker"}}
     other = scaled_object(name="other", target={"name": "api"}, advanced=config)
