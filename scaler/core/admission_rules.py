@@ -145,7 +145,7 @@ REQUESTS = Rule(
     "missing-requests",
     "a cpu or memory trigger, and a container (that of `containerName`, else any) with neither request nor limit of "
     "it, in a namespace whose LimitRanges give none; asked of Deployments and StatefulSets",
-    "give the container one, or the namespace a LimitRange with a default",
+    "give the container one, or the namespace a LimitRange with a default of it",
 )
 ONLY_RESOURCES = Rule(
     "only cpu and memory",

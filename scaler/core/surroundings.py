@@ -227,8 +227,11 @@ def _text(value: object) -> str:
 
 
 def _defaults(spec: Mapping[str, Any]) -> Iterator[str]:
-    """The resources that a LimitRange gives to containers that say nothing."""
+    """The resources that a LimitRange gives to containers that say nothing.
+
+    The API server makes a default limit of `max` and a default request of `min`; in files they stand alone.
+    """
     for limit in map(mapping, listed(spec.get("limits"))):
         if limit.get("type") == "Container":
-            for given in (mapping(limit.get("default")), mapping(limit.get("defaultRequest"))):
-                yield from (resource for resource, value in given.items() if above_zero(value))
+            for field in ("default", "defaultRequest", "max", "min"):
+                yield from (name for name, value in mapping(limit.get(field)).items() if above_zero(value))

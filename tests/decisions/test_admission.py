@@ -289,7 +289,9 @@ def test_requests(containers, trigger, found):
         (limit_range(defaultRequest={"cpu": "1"}), 0),
         (limit_range(defaultRequest={"cpu": "0"}), 1),
         (limit_range(defaultRequest={"memory": "1Gi"}), 1),
-        (limit_range(max={"cpu": "1"}), 1),
+        (limit_range(max={"cpu": "1"}), 0),  # The API server makes it the default limit,
+        (limit_range(min={"cpu": "1"}), 0),  # and this the default request.
+        (limit_range(maxLimitRequestRatio={"cpu": "1"}), 1),
         (limit_range("Pod", default={"cpu": "1"}), 1),
     ],
 )
