@@ -65,6 +65,13 @@ BOUNDS = Rule(
     "change one of the two",
     webhook_only=False,
 )
+NO_TRIGGERS = Rule(
+    "no triggers",
+    "incorrect-triggers",
+    "no triggers at all (of a ScaledObject the schema says so first)",
+    "give at least one",
+    webhook_only=False,
+)
 CACHED = Rule(
     "cached metrics",
     "incorrect-triggers",
@@ -177,6 +184,7 @@ RULES = (
     NAME,
     HPA_NAME,
     BOUNDS,
+    NO_TRIGGERS,
     CACHED,
     TRIGGER_NAMES,
     FALLBACK,

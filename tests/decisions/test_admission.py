@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from scaler.core import admission_rules, manifest
 from scaler.core.admission import admission, skipped, warnings, webhook
+from scaler.core.admission_jobs import job_admission
 from scaler.core.admission_rules import RULES, Rule
 from scaler.core.known_kinds import could_exist, without_scale
 from scaler.core.surroundings import Surroundings
@@ -513,6 +514,34 @@ def test_no_object_beside_raises(kind, metadata, spec):
     so = scaled_object(cpu(), minReplicaCount=1, annotations={"tidegate.dev/processing-seconds": "31"})
     admission(so, beside)
     warnings(so, beside)
+
+
+# ScaledJobs
+
+
+@pytest.mark.parametrize(
+    ("triggers", "found"),
+    [
+        ([REDIS], []),
+        ([], ["spec.triggers"]),
+        (None, ["spec.triggers"]),
+        ([REDIS | {"name": "a"}, REDIS | {"name": "b"}, REDIS], []),
+        ([REDIS | {"name": "a"}, REDIS, REDIS | {"name": "a"}], ["spec.triggers[2].name"]),
+        ([REDIS | {"useCachedMetrics": True}], []),
+        ([REDIS, cpu(useCachedMetrics=True)], ["spec.triggers[1].useCachedMetrics"]),
+        ([cpu(useCachedMetrics=False)], []),
+        ([5, "x"], []),  # What is no trigger is the schema's business.
+    ],
+)
+def test_the_triggers_of_a_scaled_job(triggers, found):
+    refused = job_admission({"kind": "ScaledJob", "spec": {"triggers": triggers}})
+    assert [one.problem.path for one in refused] == found
+    assert {one.reason for one in refused} <= {"incorrect-triggers"}
+
+
+@given(anything)
+def test_no_scaled_job_raises(spec):
+    assert all(one.problem.mend for one in job_admission({"spec": spec}))
 
 
 # Updates that are not checked
