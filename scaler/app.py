@@ -24,6 +24,7 @@ from scaler.control.controller import Controller
 from scaler.control.results import SourceInfo
 from scaler.control.source_settings import SourceSettings
 from scaler.core.crds import crds
+from scaler.decision_metrics import DecisionCollector
 from scaler.kube.access import Access, load
 from scaler.kube.client import Kube
 from scaler.kube.resources import CONFIG_MAPS
@@ -116,6 +117,7 @@ class Tidegate:
             instance=socket.gethostname(),
         )
         self.registry.register(SourceCollector(self.controller.sources))
+        self.registry.register(DecisionCollector(self.controller))
         ca, pair = self._certificate()
         adapter = AdapterServer(
             clock,

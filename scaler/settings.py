@@ -19,6 +19,26 @@ class ControllerSettings:
     activation: Literal["floor", "desired"] = "floor"
     """The first write from zero where neither object nor namespace says: KEDA's floor, or the count the backlog needs."""
 
+    mode: Literal["act", "observe"] = "act"
+    """`observe`: nothing is written, for no object; what would be done is recorded and reported."""
+
+    brake_share: float = 0.5
+    """More than this part (0 to 1) of the active objects of a Source, or of all, fell to zero within one poll round: then
+    deactivations are paced. 1 turns the brake off. Queues that drain by chance do not reach a half at once."""
+
+    brake_least: int = 20
+    """And at least so many objects. Among fewer, work that ends together is everyday."""
+
+    brake_pace: float = 0.1
+    """The part (0 to 1) of the affected objects that may be deactivated in a minute. With a tenth, somebody has ten minutes
+    to look before the last worker is gone."""
+
+    wake_budget: int | None = None
+    """New pods that waking objects may ask for in a minute, fair by namespace; None: no limit."""
+
+    journal: int = 50
+    """Decisions kept for `tidegate explain`, for each object."""
+
     workers: int = 16
     """Objects reconciled at a time. A reconcile waits on the API server, not on us; more only queues there."""
 

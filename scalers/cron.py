@@ -77,6 +77,8 @@ class Windows:
 class CronConnection(Connection):
     """No connection: all cron triggers share the one clock."""
 
+    remote = False
+
     @contextlib.asynccontextmanager
     async def open(self, host: Host) -> AsyncIterator[Windows]:
         """See Connection."""

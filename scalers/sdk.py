@@ -238,6 +238,9 @@ class Connection(_Connection):
     they come from.
     """
 
+    remote: ClassVar[bool] = True
+    """False: nobody else is asked (a clock, say). What then falls to zero together does so by plan, not by accident."""
+
     def open(self, host: Host) -> AbstractAsyncContextManager[Any]:
         """The client that all triggers with an equal connection share; its exit closes everything it opened.
 

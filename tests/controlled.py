@@ -96,7 +96,7 @@ class Run:
 
     async def reconcile(self, name="worker", namespace="default"):
         """One reconcile of an object, whether there is a reason or not."""
-        await self.controller._reconcile((namespace, name))
+        await self.controller._lifecycle.reconcile((namespace, name))
 
     # What the test makes.
 

@@ -18,7 +18,7 @@ from scaler.core import manifest
 from scaler.core.checking import flat, foreign
 from scaler.core.decision import Outcome
 from scaler.core.model import ScaledObject
-from scaler.core.rules import not_yet, refused
+from scaler.core.rules import refused
 from scaler.kube.access import load
 from scaler.kube.client import Kube, Object
 from scaler.kube.errors import KubeError, NotFound
@@ -161,7 +161,7 @@ async def _all(
             continue
         parsed = manifest.parse(document)
         so = parsed.scaled_object
-        problems = parsed.problems if so is None else (*refused(so), *not_yet(so))
+        problems = parsed.problems if so is None else refused(so)
         report = _Report(file, _title(document), problems)
         if so is not None and not problems:
             try:

@@ -21,9 +21,11 @@ from scaler.control.resolution import Resolved, resolve
 from scaler.control.results import Result
 from scaler.control.triggers import Built, Scalers, build
 from scaler.control.unresolved import Failure
-from scaler.core import desired
-from scaler.core.decision import Decision, Outcome
+from scaler.core import annotations, desired
+from scaler.core.decision import Decision
+from scaler.core.judgement import counted, judge
 from scaler.core.model import ScaledObject
+from scaler.core.outcome import Outcome
 from scaler.kube.client import Object
 from scalers.sdk import Host, ScalerError
 
@@ -76,22 +78,25 @@ async def check(
     """
     target = await objects.target(so)
     managed = Managed.of(so)
-    managed.take(build(so, await _resolved(so, target, objects, home), scalers))
+    managed.activation = annotations.activation(so.annotations, {}, "floor")
+    managed.readings.take(build(so, await _resolved(so, target, objects, home), scalers), clock.now())
     for built in managed.triggers:
         answer = await _read(built, clock, host)
         if answer is not None:
-            managed.results[built.index] = answer
+            managed.readings.result(built.index, answer)
     replicas = ((target or {}).get("spec") or {}).get("replicas")
     replicas = 0 if target is None else 1 if replicas is None else int(replicas)
-    outcomes = managed.outcomes()
+    outcomes = managed.readings.outcomes()
     types = {built.index: built.type for built in managed.triggers}
-    known = [o for o in outcomes if o.value is not None and o.metric_type == "AverageValue"]
+    given = managed.given(replicas, clock.now())
+    judged = counted(judge(given.policy, outcomes, replicas, None, given.now))
+    known = [o for o in judged if o.value is not None and o.metric_type == "AverageValue"]
     return Checked(
         so=so,
         outcomes=tuple((types[outcome.index], outcome) for outcome in outcomes),
         replicas=replicas,
-        decision=managed.decide(replicas, clock.now()),
-        hpa=desired.first_write(managed.policy(), outcomes) if len(known) == len(outcomes) else None,
+        decision=given.decide(),
+        hpa=desired.first_write(given.policy, judged) if len(known) == len(judged) else None,
     )
 
 

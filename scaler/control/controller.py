@@ -8,45 +8,42 @@ HPA asks for a metric ──► refresh ──► sources
 import asyncio
 from collections.abc import Collection
 
-import structlog
-
 from metrics_adapter.store import Metric, Store
 from scaler.clock import Clock
 from scaler.control.credentials import Credentials
 from scaler.control.evaluator import Evaluator, Hooks
 from scaler.control.executor import Executor
 from scaler.control.feed import Feed
+from scaler.control.figures import Figures
+from scaler.control.finalizer import Finalizer
 from scaler.control.host import ClockHost
 from scaler.control.hpas import Hpas
+from scaler.control.lifecycle import Lifecycle
 from scaler.control.managed import Managed
-from scaler.control.observed import Observed
 from scaler.control.queue import WorkQueue
-from scaler.control.reconciler import CheckFailed, Reconciler
+from scaler.control.reconciler import Reconciler
 from scaler.control.reporter import Reporter
+from scaler.control.restraints import Restraints
 from scaler.control.results import SourceInfo
 from scaler.control.roster import Key, Roster
 from scaler.control.sightings import Sightings
 from scaler.control.source_settings import SourceSettings
 from scaler.control.sources import Sources
 from scaler.control.status_writer import StatusWriter
-from scaler.control.targets import Target, TargetKey, Targets
+from scaler.control.targets import Targets
 from scaler.control.ticks import Ticks
 from scaler.control.triggers import Scalers
+from scaler.core.brake import BrakeSettings
 from scaler.core.decision import Decision
+from scaler.core.record import Given
 from scaler.kube.client import Kube
-from scaler.kube.errors import KubeError
 from scaler.kube.events import EventRecorder
 from scaler.kube.mapper import Mapper
 from scaler.settings import ControllerSettings
 
 __all__ = ["Controller"]
 
-_log = structlog.get_logger(__name__)
 _EVENTS = 10_000
-_QUIET = 3
-"""So many times the API server's weakness is only tried again; after that the object's status tells of it."""
-_SOON = 5.0
-"""Seconds after which an object is looked at again at the latest while the API server is weak."""
 _GRACE = 5.0
 """Real seconds that reconciles and status writes under way get at the end."""
 
@@ -68,6 +65,7 @@ class Controller:
     ) -> None:
         self._clock = clock
         self._settings = settings
+        self.figures = Figures()
         self._tasks: list[asyncio.Task[None]] = []
         self._telling: asyncio.Task[None] | None = None
         self._queue: WorkQueue[Key] = WorkQueue(
@@ -95,7 +93,7 @@ class Controller:
             Mapper(kube, clock),
             clock,
             namespaces=settings.namespaces,
-            on_change=self._target_seen,
+            on_change=lambda *change: self._lifecycle.target_seen(*change),  # noqa: PLW0108 - it is made below.
         )
         self._feed = Feed(store)
         self._sources = Sources(
@@ -108,6 +106,16 @@ class Controller:
                 wake_ups=sources.wake_ups,
                 allow_loopback=settings.allow_loopback_sources is not False,
             ),
+        )
+        self._restraints = Restraints(
+            clock,
+            brake=BrakeSettings(
+                share=settings.brake_share, least=settings.brake_least, pace=settings.brake_pace
+            ),
+            wake_budget=settings.wake_budget,
+            source_of=self._sources.source_of,
+            tell=self._reporter.warn,
+            again=lambda uid: self._lifecycle.again(uid),  # noqa: PLW0108 - as above.
         )
         self._executor = Executor(
             self._targets,
@@ -127,14 +135,16 @@ class Controller:
             hooks=Hooks(
                 blind=lambda: self._sightings.blind,
                 in_touch=lambda: self._sightings.in_touch,
+                restrain=self._restraints.restrain,
+                read=self._restraints.read,
                 hoped_for=lambda managed: self._queue.add(managed.key),
-                decided=self._reporter.decided,
+                decided=self._decided,
                 failed=self._reporter.trigger_failed,
                 replicas_unknown=self._reporter.replicas_unknown,
             ),
         )
-        self._ticks = Ticks(clock, self._tick)
-        self._reconciler = Reconciler(
+        self._ticks = Ticks(clock, lambda uid: self._lifecycle.tick(uid))  # noqa: PLW0108 - as above.
+        reconciler = Reconciler(
             clock=clock,
             kube=kube,
             scalers=scalers,
@@ -147,7 +157,31 @@ class Controller:
             live_hpa=self._sightings.hpa,
             namespace_annotations=self._sightings.defaults,
             activation=settings.activation,
+            mode=settings.mode,
             version=version,
+        )
+        finalizer = Finalizer(
+            kube=kube,
+            targets=self._targets,
+            hpas=hpas,
+            live_hpa=self._sightings.hpa,
+            observed=reconciler.observed,
+        )
+        self._lifecycle = Lifecycle(
+            clock=clock,
+            queue=self._queue,
+            roster=self._roster,
+            sightings=self._sightings,
+            reconciler=reconciler,
+            finalizer=finalizer,
+            evaluator=self._evaluator,
+            reporter=self._reporter,
+            figures=self.figures,
+            restraints=self._restraints,
+            ticks=self._ticks,
+            sources=self._sources,
+            feed=self._feed,
+            credentials=self._credentials,
         )
 
     async def start(self) -> None:
@@ -156,6 +190,7 @@ class Controller:
             *self._sightings.runs(),
             *self._credentials.runs(),
             self._ticks.run(),
+            self._restraints.run(),
             self._status.run(),
             self._work(),
         )
@@ -171,6 +206,7 @@ class Controller:
         """Stop. Writes under way end; nothing new begins."""
         self._queue.close()
         self._ticks.close()
+        self._restraints.close()
         await self._evaluator.close()
         await self._sources.close()
         await self._executor.close()
@@ -201,88 +237,26 @@ class Controller:
         """How the sources are doing."""
         return self._sources.sources()
 
+    def braked(self) -> dict[str, int]:
+        """How many objects the mass-event brake holds, by source."""
+        return self._restraints.braked()
+
+    @property
+    def engagements(self) -> int:
+        """How often that brake engaged so far."""
+        return self._restraints.engagements
+
     @property
     def objects(self) -> int:
         """How many ScaledObjects are under control."""
         return len(self._roster)
 
-    def _target_seen(self, key: TargetKey, old: Target | None, new: Target | None) -> None:
-        for managed in self._roster.of_target(key):
-            if old is None or new is None or not old.same_pods(new):
-                self._queue.add(managed.key)
-            if old is not None and new is not None and old.replicas != new.replicas:
-                self._feed.replicas_changed(managed, self._clock.monotonic())
-            self._evaluator.watch_floor(managed)
-
     async def _work(self) -> None:
         while not self.synced:
             await self._clock.pause(0.01)
-        await self._queue.run(self._settings.workers, self._reconcile)
+        await self._queue.run(self._settings.workers, self._lifecycle.reconcile)
 
-    async def _reconcile(self, key: Key) -> None:
-        seen, managed = self._sightings.scaled_object(key), self._roster.get(key)
-        if managed is not None and (
-            seen is None or seen.uid != managed.uid or seen.deleted or seen.so is None
-        ):
-            self._forget(managed)
-            if seen is None or seen.uid != managed.uid or seen.deleted:
-                self._reporter.gone(managed)
-            managed = None
-        if seen is None:
-            return
-        if seen.deleted:
-            await self._finalize(seen)
-        elif seen.so is None:
-            self._reporter.broken(seen)
-        else:
-            if managed is None:
-                managed = Managed.of(seen.so)
-                self._roster.add(managed)
-            await self._bring(managed)
-
-    async def _bring(self, managed: Managed) -> None:
-        """One reconcile, and what is said of it."""
-        key = managed.key
-        try:
-            if not await self._reconciler.reconcile(managed):
-                return
-        except CheckFailed as failure:
-            if failure.again:
-                self._queue.retry(key)
-            if failure.fleeting:
-                self._queue.add(key, _SOON)
-                if self._queue.failures(key) <= _QUIET:
-                    _log.info("to be tried again", object=managed.so.key, problem=failure.text)
-                    return
-            managed.in_charge = False
-            self._evaluator.watch_floor(managed)
-            self._reporter.check_failed(managed, failure)
-            return
-        self._reporter.in_charge(managed)
-        if managed.polled:
-            self._ticks.forget(managed.uid)
-        else:
-            self._ticks.want(managed.uid, float(managed.so.polling_interval))
-        self._evaluator.watch_floor(managed)
-        self._evaluator.evaluate(managed)
-
-    def _tick(self, uid: str) -> None:
-        managed = self._roster.by_uid.get(uid)
-        if managed is not None:
-            self._evaluator.evaluate(managed)
-
-    async def _finalize(self, seen: Observed) -> None:
-        try:
-            await self._reconciler.finalize(seen)
-        except KubeError as error:
-            _log.info("finalizer not removed yet", object="/".join(seen.key), problem=str(error))
-            self._queue.retry(seen.key)
-
-    def _forget(self, managed: Managed) -> None:
-        """The target keeps its replicas; the HPA goes with its owner."""
-        managed.in_charge = False
-        self._ticks.forget(managed.uid)
-        self._sources.forget(managed.uid)
-        self._feed.forget(managed.key)
-        self._credentials.forget(managed.key)
-        self._roster.remove(managed)
+    def _decided(self, managed: Managed, given: Given, decision: Decision) -> None:
+        self._restraints.decided(managed, decision)
+        self.figures.decided(managed, decision, given.replicas, self._clock.monotonic())
+        self._reporter.decided(managed, given, decision)

@@ -6,7 +6,7 @@ one that says there is work need not wait for its siblings.
 
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from scaler.clock import Clock
@@ -18,6 +18,7 @@ from scaler.control.sources import Sources
 from scaler.control.targets import Target, TargetError, TargetKey, Targets
 from scaler.control.triggers import Built
 from scaler.core.decision import Decision, Reason
+from scaler.core.record import Given
 from scaler.kube.errors import KubeError
 from scalers.sdk import ScalerError
 
@@ -34,7 +35,11 @@ class Hooks:
     """Are ScaledObjects watched at this moment? What is out of date must not take replicas away."""
     hoped_for: Callable[[Managed], None]
     """A result came that an object was waiting for in order to be in charge."""
-    decided: Callable[[Managed, Decision], None]
+    read: Callable[[Managed, TriggerKey, Result], None]
+    """A trigger was read, or could not be."""
+    restrain: Callable[[Managed, Decision, int], bool]
+    """A change from so many replicas is about to be written. True: the object's restraint is another now, decide anew."""
+    decided: Callable[[Managed, Given, Decision], None]
     """A decision was made that is final."""
     failed: Callable[[Managed, Built, ScalerError], None]
     """A trigger that could be read until now no longer can."""
@@ -71,22 +76,22 @@ class Evaluator:
         if managed is None or key.index >= len(managed.triggers):
             return
         built, before = managed.triggers[key.index], managed.results.get(key.index)
-        if result.pushed:
-            result = _with_verdict(before, result)
-        else:
-            self._feed.result(managed, built, result)
-        managed.results[key.index] = result
+        managed.readings.result(key.index, result)
+        self._hooks.read(managed, key, result)
+        if not result.pushed:
+            target = self._target(managed)
+            judged = managed.judged(target, self._clock.now())
+            self._feed.result(managed, built, result, judged, target.replicas if target is not None else None)
         if managed.in_charge:
             if result.error is not None and (before is None or before.error is None):
                 self._hooks.failed(managed, built, result.error)
             self.evaluate(managed)
-        elif managed.waiting and (result.error is None or not managed.unread()):
+        elif managed.waiting and (result.error is None or not managed.readings.unread()):
             self._hooks.hoped_for(managed)
 
     def evaluate(self, managed: Managed) -> None:
         """Decide about one object, and have done what follows."""
-        key = managed.target
-        target = self._targets.get(key) if key is not None else None
+        key, target = managed.target, self._target(managed)
         if key is None or target is None or not managed.in_charge or managed.settling or self._hooks.blind():
             return
         if managed.busy:
@@ -97,6 +102,15 @@ class Evaluator:
         else:
             self._evaluate(managed, target, target.replicas)
 
+    def tick(self, managed: Managed) -> None:
+        """A pollingInterval is over for what is not read: count it for what cannot even be tried, and decide."""
+        managed.readings.tick()
+        target = self._target(managed)
+        now = self._clock.now()
+        replicas = target.replicas if target is not None else None
+        self._feed.untried(managed, managed.judged(target, now), replicas, self._clock.monotonic(), now)
+        self.evaluate(managed)
+
     def written(self, managed: Managed) -> None:
         """A scale write of the object is over."""
         self.watch_floor(managed)
@@ -106,7 +120,7 @@ class Evaluator:
 
     def watch_floor(self, managed: Managed) -> None:
         """Wake-ups matter only below the floor: tell the sources on which side the target is."""
-        target = self._targets.get(managed.target) if managed.target is not None else None
+        target = self._target(managed)
         if managed.in_charge and target is not None and target.replicas is None:
             return  # Not known just now; what was said last stands until it is.
         below = target is not None and target.replicas is not None and target.replicas < managed.so.floor
@@ -118,34 +132,44 @@ class Evaluator:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def _target(self, managed: Managed) -> Target | None:
+        return self._targets.get(managed.target) if managed.target is not None else None
+
     def _evaluate(self, managed: Managed, target: Target, replicas: int) -> None:
-        decision = self._decide(managed, replicas)
-        if decision.active is not True and managed.unread():
+        given, decision = self._decide(managed, target, replicas)
+        paused = decision.reason is Reason.PAUSED
+        if decision.active is not True and not paused and managed.readings.unread():
             return
         if decision.replicas is not None and decision.replicas != replicas:
             if decision.replicas < replicas and not self._hooks.in_touch():
                 return  # The next read decides again.
-            if (
-                decision.reason is Reason.ACTIVATED
-                and managed.activation == "desired"
-                and not managed.settled
-            ):
+            if self._to_settle(managed, decision):
                 managed.settling = True
                 self._spawn(self._settle(managed))
                 return
-            self._executor.scale(managed, decision, target)
+            if self._hooks.restrain(managed, decision, replicas):
+                given, decision = self._decide(managed, target, replicas)
+            if decision.replicas is not None and not managed.observed:
+                self._executor.scale(managed, decision, target)
         managed.settled = False
         managed.decision = decision
-        self._hooks.decided(managed, decision)
+        self._hooks.decided(managed, given, decision)
 
-    def _decide(self, managed: Managed, replicas: int) -> Decision:
+    @staticmethod
+    def _to_settle(managed: Managed, decision: Decision) -> bool:
+        wanted = decision.reason is Reason.ACTIVATED and managed.activation == "desired"
+        return wanted and not managed.settled and not managed.observed
+
+    def _decide(self, managed: Managed, target: Target, replicas: int) -> tuple[Given, Decision]:
         now = self._clock.now()
-        decision = managed.decide(replicas, now)
+        given = managed.given(replicas, now, target.ready)
+        decision = given.decide()
         if managed.active is None and decision.active is False and managed.was_active:
             # The status says Active, we find no work: when it ended is unknown, so the cooldown counts from now.
             managed.last_active = now
-            decision = managed.decide(replicas, now)
-        return decision
+            given = managed.given(replicas, now, target.ready)
+            decision = given.decide()
+        return given, decision
 
     async def _look(self, managed: Managed, key: TargetKey) -> None:
         """Read replicas that the watch does not show, then decide on what was read."""
@@ -165,7 +189,8 @@ class Evaluator:
         """Read what would activate until two reads agree, or the first write would see only the first of many messages."""
         triggers = managed.triggers
         first = {i: r.readings[0].value for i, r in managed.results.items() if len(r.readings) == 1}
-        active = dict.fromkeys(o.index for o in managed.outcomes() if o.active and o.index in first)
+        outcomes = managed.readings.outcomes()
+        active = dict.fromkeys(o.index for o in outcomes if o.active and o.index in first)
         try:
             results = await asyncio.gather(
                 *(self._sources.settle(TriggerKey(managed.uid, index), first[index]) for index in active)
@@ -174,7 +199,9 @@ class Evaluator:
             managed.settling = False
         if managed.triggers is triggers:
             # A read that failed while settling does not undo that there is work.
-            managed.results.update({i: r for i, r in zip(active, results, strict=True) if r.error is None})
+            for index, result in zip(active, results, strict=True):
+                if result.error is None:
+                    managed.readings.result(index, result)
         managed.settled = True
         self.evaluate(managed)
         managed.settled = False
@@ -183,9 +210,3 @@ class Evaluator:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def _with_verdict(before: Result | None, pushed: Result) -> Result:
-    """A pushed verdict replaces what the last reading said about activity, and keeps its number."""
-    readings = before.readings if before is not None else ()
-    return replace(pushed, readings=tuple(replace(reading, active=pushed.verdict) for reading in readings))

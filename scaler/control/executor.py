@@ -107,7 +107,7 @@ class Executor:
                 if attempt == self._attempts:
                     raise
                 target = await self._targets.read(key)
-                decision = managed.decide(target.replicas or 0, self._clock.now())
+                decision = managed.given(target.replicas or 0, self._clock.now(), target.ready).decide()
                 # Whatever comes of it, what was told of the first decision is out of date.
                 managed.again = True
                 continue
@@ -116,6 +116,7 @@ class Executor:
 
     def _succeeded(self, managed: Managed, decision: Decision, before: int) -> None:
         self._feed.replicas_changed(managed, self._clock.monotonic())
+        managed.wrote(decision)
         _log.info(
             "scaled",
             object=managed.so.key,
@@ -126,7 +127,9 @@ class Executor:
         )
         if decision.reason is Reason.ACTIVATED:
             note = f"Scaled {managed.target} from {before} to {decision.replicas}"
-            if decision.triggers:
+            if decision.forced:
+                note += ", caused by forced activation annotation"
+            elif decision.triggers:
                 note += f", triggered by {';'.join(decision.triggers)}"
             self._events.record(managed.reference, "KEDAScaleTargetActivated", note)
         elif decision.reason is Reason.DEACTIVATED:

@@ -9,19 +9,22 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from scaler.control.readings import Readings
 from scaler.control.results import Result
-from scaler.control.targets import TargetKey
+from scaler.control.targets import Target, TargetKey
 from scaler.control.triggers import Built
-from scaler.core import decision, desired, status
-from scaler.core.decision import RESOURCE, Decision, Outcome, Policy, Times
+from scaler.core import status
+from scaler.core.annotations import Activation
+from scaler.core.decision import Decision, Reason, Times
+from scaler.core.judgement import falls_back, judge
 from scaler.core.model import ScaledObject
+from scaler.core.outcome import COMPOSITE, Outcome
+from scaler.core.policies import policy_of
+from scaler.core.policy import FREE, Policy, Restraint
+from scaler.core.record import Given
 from scaler.core.status import Condition
-from scalers._lib import quantity
-from scalers.sdk import ScalerError
 
 __all__ = ["Managed"]
-
-_UNREAD = "NotReadYet"
 
 
 @dataclass(slots=True, eq=False)
@@ -29,10 +32,12 @@ class Managed:
     """One ScaledObject under control. Changed only on the event loop."""
 
     so: ScaledObject
-    activation: str = "floor"
-    triggers: tuple[Built, ...] = ()
-    results: dict[int, Result] = field(default_factory=dict)
-    """The latest result of each trigger, by its index."""
+    activation: Activation = "floor"
+    observed: bool = False
+    """Decided about, and nothing is written."""
+    brake_off: bool = False
+    """The mass-event brake lets it through."""
+    readings: Readings = field(default_factory=Readings)
     target: TargetKey | None = None
     original_replicas: int | None = None
     """The target's replicas when it was seen first (status.originalReplicaCount)."""
@@ -51,6 +56,12 @@ class Managed:
     """Did the status say, when the object was first seen, that there is work (or could it not tell)?"""
     last_active: datetime | None = None
     decision: Decision | None = None
+    restraint: Restraint = FREE
+    """What is held against it, beside its own policy."""
+    written: int | None = None
+    """The replicas that we wrote last."""
+    woken: bool = False
+    """Woken beyond its floor, and no pod of it was ready since."""
     busy: bool = False
     """A scale write is under way."""
     again: bool = False
@@ -62,8 +73,8 @@ class Managed:
     settling: bool = False
     settled: bool = False
     """The readings were seen twice alike: an activation may be written."""
-    _policy: Policy | None = None
-    _targets: dict[str, int] = field(default_factory=dict)
+    _policy: tuple[tuple[int, int, str], ScaledObject, Policy] | None = None
+    """What it was made from (the object is kept so that the ids stay its own), and the policy."""
 
     @classmethod
     def of(cls, so: ScaledObject) -> "Managed":
@@ -78,6 +89,7 @@ class Managed:
             was_active=so.last_active is not None and conditions["Active"].status != "False",
             last_active=so.last_active,
             hpa_name=so.status.get("hpaName") or "",
+            readings=Readings.remembering(so.status.get("health")),
             original_replicas=original if isinstance(original, int) else None,
         )
 
@@ -103,63 +115,68 @@ class Managed:
             "resourceVersion": self.so.resource_version,
         }
 
-    def take(self, triggers: tuple[Built, ...]) -> None:
-        """Triggers were built anew; results stay with those whose question is the same."""
-        for index in list(self.results):
-            before = self.triggers[index].metadata if index < len(self.triggers) else None
-            if index >= len(triggers) or before is None or triggers[index].metadata != before:
-                del self.results[index]
-        self.triggers = triggers
-        self._policy = None
-        self._targets = {
-            name: quantity.milli(quantity.from_number(spec.target))
-            for built in triggers
-            for spec, name in zip(built.specs, built.names, strict=True)
-        }
+    @property
+    def was_braked(self) -> bool:
+        """Does the status say that the mass-event brake held the object?"""
+        return self.conditions["Active"].message.startswith(f"{Reason.BRAKED}:")
+
+    @property
+    def triggers(self) -> tuple[Built, ...]:
+        """The triggers as they were built last."""
+        return self.readings.triggers
+
+    @property
+    def results(self) -> dict[int, Result]:
+        """The latest result of each trigger, by its index."""
+        return self.readings.results
 
     def policy(self) -> Policy:
         """The object's own numbers, as `decide` takes them."""
-        if self._policy is None:
-            so = self.so
-            self._policy = Policy(
-                minimum=so.minimum,
-                maximum=so.maximum,
-                idle=so.idle,
-                cooldown=float(so.cooldown_period),
-                initial_cooldown=float(so.initial_cooldown_period),
-                activation=self.activation,
-                scale_up=desired.scale_up(so.behavior),
-            )
-        return self._policy
+        made_from = (id(self.so.spec), id(self.so.annotations), self.activation)
+        if self._policy is None or self._policy[0] != made_from:
+            self._policy = (made_from, self.so, policy_of(self.so, self.activation))
+        return self._policy[2]
 
-    def decide(self, replicas: int, now: datetime) -> Decision:
-        """The pure decision over what is known."""
-        times = Times(self.so.created or now, self.last_active)
-        return decision.decide(self.policy(), self.outcomes(), replicas, times, now)
+    def wrote(self, decision: Decision) -> None:
+        """A scale write succeeded. An activation whose pods never became ready makes the next one careful."""
+        self.written = decision.replicas
+        if decision.reason is Reason.DEACTIVATED and self.woken:
+            self.woken, self.restraint = False, replace(self.restraint, to_floor=True)
+        elif decision.reason is Reason.ACTIVATED:
+            self.woken = (decision.replicas or 0) > self.so.floor
 
-    def unread(self) -> bool:
-        """Is there a trigger that has never been tried?"""
-        return any(built.reads and built.index not in self.results for built in self.triggers)
+    def pods_ready(self) -> None:
+        """A pod of the target is ready: activations work."""
+        self.woken = False
+        if self.restraint.to_floor:
+            self.restraint = replace(self.restraint, to_floor=False)
 
-    @property
-    def polled(self) -> bool:
-        """Is there a trigger whose results come again and again?"""
-        return any(built.reads for built in self.triggers)
+    def given(self, replicas: int, now: datetime, ready: int | None = None) -> Given:
+        """All that a decision is made from: what is known now, while the target has `replicas`, `ready` of them ready."""
+        return Given(
+            policy=self.policy(),
+            outcomes=self.readings.outcomes(),
+            replicas=replicas,
+            times=Times(self.so.created or now, self.last_active),
+            now=now,
+            ready=ready,
+            restraint=self.restraint,
+        )
 
-    def error(self, built: Built) -> ScalerError | None:
-        """Why there is no number of this trigger; None where there is one, or it was not tried yet."""
-        if built.error is not None:
-            return built.error
-        result = self.results.get(built.index)
-        return result.error if result is not None else None
+    def judged(self, target: Target | None, now: datetime) -> tuple[Outcome, ...]:
+        """What counts for each metric, and what the HPA is told; without the target's replicas only what was read."""
+        outcomes = self.readings.outcomes()
+        if target is None or target.replicas is None:
+            return outcomes
+        return judge(self.policy(), outcomes, target.replicas, target.ready, now)
 
-    def outcomes(self) -> tuple[Outcome, ...]:
-        """The latest outcome of every metric, in the order of the triggers."""
-        return tuple(outcome for built in self.triggers for outcome in self._of(built))
-
-    def tried(self) -> tuple[Outcome, ...]:
-        """The outcomes of the triggers that were tried: one that was not yet is no fault to tell of."""
-        return tuple(outcome for outcome in self.outcomes() if outcome.reason != _UNREAD)
+    def fallen_back(self) -> bool | None:
+        """Is a fallback in effect? None where none can be: no metric of the object is external."""
+        fallback = self.policy().fallback
+        if fallback is None:
+            return False
+        external = [outcome for outcome in self.readings.outcomes() if outcome.external]
+        return any(falls_back(fallback, outcome) for outcome in external) if external else None
 
     def status(self) -> dict[str, Any]:
         """The keys of the status that follow from the manifest and the target (facts 1.4)."""
@@ -177,53 +194,19 @@ class Managed:
                 "resource": resource.plural,
             }
             wanted["originalReplicaCount"] = self.original_replicas
-        if self.in_charge:
+        replicas = self.policy().pause.replicas
+        if replicas is not None or "pausedReplicaCount" in self.so.status:
+            wanted["pausedReplicaCount"] = replicas
+        if self.in_charge and not self.policy().pause.full:
             wanted["externalMetricNames"] = [name for built in self.triggers for name in built.names] or None
             # KEDA lists no container's.
             resources = (spec for built in self.triggers for spec in built.resources if not spec.container)
             wanted["resourceMetricNames"] = [spec.name for spec in resources] or None
             wanted["hpaName"] = self.hpa_name
+            if self.policy().modifiers is not None or self.so.status.get("compositeScalerName"):
+                wanted["compositeScalerName"] = COMPOSITE if self.policy().modifiers is not None else None
         return wanted
 
     def _authentications(self) -> Iterator[str]:
         refs = (trigger.authentication_ref for trigger in self.so.spec.triggers)
         return (ref.name for ref in refs if ref is not None)
-
-    def activity(self) -> dict[str, Any] | None:
-        """status.triggersActivity: a metric without a verdict keeps the last one. None: no metric can have one."""
-        known = self.so.status.get("triggersActivity") or {}
-        found = {
-            o.metric: {"isActive": o.active}
-            if o.active is not None
-            else known.get(o.metric, {"isActive": False})
-            for o in self.outcomes()
-            if o.metric_type != RESOURCE
-        }
-        return found or None
-
-    def _of(self, built: Built) -> Iterator[Outcome]:
-        result, error = self.results.get(built.index), self.error(built)
-        for resource in built.resources:
-            target = quantity.milli(resource.target)
-            yield Outcome(index=built.index, metric=resource.name, target=target, metric_type=RESOURCE)
-        for spec, name in zip(built.specs, built.names, strict=True):
-            outcome = Outcome(
-                index=built.index, metric=name, target=self._targets[name], metric_type=built.metric_type
-            )
-            if error is not None:
-                yield replace(outcome, reason=error.reason, message=str(error))
-            elif result is None:
-                yield replace(outcome, reason=_UNREAD, message="not read yet")
-            elif (
-                reading := next((r for r in result.readings if r.metric in {None, spec.name}), None)
-            ) is None:
-                if result.pushed:
-                    yield replace(outcome, active=result.verdict)
-                else:
-                    yield replace(
-                        outcome, reason="NoData", message=f"the source gave no value for {spec.name}"
-                    )
-            else:
-                activation = built.metadata.activation if built.metadata is not None else 0
-                active = reading.active if reading.active is not None else reading.value > activation
-                yield replace(outcome, value=reading.value, active=active)

@@ -7,72 +7,30 @@ A trigger that its scaler connects to while KEDA would build it (`connects_first
 unless another trigger of the object is good already.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from scaler.clock import Clock
+from scaler.control.check_failed import CheckFailed
 from scaler.control.credentials import Credentials
 from scaler.control.feed import Feed
 from scaler.control.hpas import Hpas, controller_of
 from scaler.control.managed import Managed
-from scaler.control.observed import KEDA_FINALIZER, Observed
+from scaler.control.observed import KEDA_FINALIZER
 from scaler.control.roster import Roster
 from scaler.control.sources import Sources
 from scaler.control.targets import TargetError, Targets
 from scaler.control.triggers import Built, Scalers, build
-from scaler.core import hpa, rules
+from scaler.core import annotations, hpa, rules
 from scaler.core.model import ScaledObject
 from scaler.core.steps import Step
 from scaler.kube.client import Kube, Object
-from scaler.kube.errors import (
-    Conflict,
-    KubeError,
-    NotFound,
-    ServerError,
-    TooManyRequests,
-    UnknownKind,
-    Unreachable,
-)
+from scaler.kube.errors import KubeError, UnknownKind
 from scaler.kube.resources import SCALED_OBJECTS
 
-__all__ = ["CheckFailed", "Reconciler"]
-
-_FLEETING = (Conflict, ServerError, TooManyRequests, Unreachable)
-
-
-class CheckFailed(Exception):
-    """The object cannot be in charge now.
-
-    `events` are (reason, note) of warnings. `again`: it is to be tried again by itself. `fleeting`: the API server's moment
-    of weakness, of which nothing need be said if it passes soon.
-    """
-
-    def __init__(
-        self,
-        step: Step,
-        message: str,
-        *,
-        events: Sequence[tuple[str, str]] = (),
-        again: bool = False,
-        fleeting: bool = False,
-    ) -> None:
-        super().__init__(message)
-        self.step = step
-        self.events = tuple(events)
-        self.again = again
-        self.fleeting = fleeting
-
-    @classmethod
-    def because(cls, step: Step, error: KubeError) -> "CheckFailed":
-        """The API server said no, or nothing."""
-        told = ("ScaledObjectCheckFailed", f"{step}: {error}")
-        return cls(step, str(error), events=[told], again=True, fleeting=isinstance(error, _FLEETING))
-
-    @property
-    def text(self) -> str:
-        """`<step>: <error>`, as it stands in the Ready condition."""
-        return f"{self.step}: {self}"
+__all__ = ["Reconciler"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +49,7 @@ class Reconciler:
     live_hpa: Callable[[str, str], Object | None]
     namespace_annotations: Callable[[str], Mapping[str, str]]
     activation: Literal["floor", "desired"]
+    mode: Literal["act", "observe"]
     version: str = field(repr=False)
 
     async def reconcile(self, managed: Managed) -> bool:
@@ -100,31 +59,53 @@ class Reconciler:
         """
         so = managed.so
         managed.waiting = False
+        managed.brake_off = annotations.brake_off(so.annotations, self.namespace_annotations(so.namespace))
+        if managed.policy().pause.full:
+            await self._pause(managed)
+            managed.in_charge = True
+            return True
         self._check(so, Step.LABEL)
-        await self._not_yet(managed)
-        await self._label(so)
-        await self._target(managed)
+        if not managed.observed:
+            await self._label(so)
+        await self._target(managed, Step.TARGET)
         self._check(so, Step.BOUNDS, Step.TRIGGERS, Step.HPA, Step.ANNOTATIONS)
         await self._triggers(managed)
         if not self._tried(managed):
             return False
-        await self._hpa(managed)
+        if not managed.observed:
+            await self._hpa(managed)
         managed.in_charge = True
         return True
 
-    async def finalize(self, seen: Observed) -> None:
-        """The object is being deleted. Nothing of ours must be undone; KEDA's finalizer, if any, has no duty left.
+    def observed(self, so: ScaledObject) -> bool:
+        """Is nothing to be written for the object?"""
+        return annotations.observed(so.annotations, self.namespace_annotations(so.namespace), self.mode)
 
-        Raises KubeError.
-        """
-        if KEDA_FINALIZER not in seen.finalizers:
-            return
-        rest = [name for name in seen.finalizers if name != KEDA_FINALIZER]
-        body = {"metadata": {"resourceVersion": seen.resource_version, "finalizers": rest}}
+    async def _pause(self, managed: Managed) -> None:
+        """Nothing is read, there is no HPA, and the target has the paused replicas if any are given (facts 2.6)."""
+        so, pause = managed.so, managed.policy().pause
+        self.sources.forget(so.uid)
+        self.feed.forget(managed.key)
+        self.credentials.forget(managed.key)
+        managed.in_charge = False
+        managed.readings.take((), self.clock.now())
+        problem = annotations.paused_replicas_problem(so.annotations)
         try:
-            await self.kube.patch(SCALED_OBJECTS, seen.name, body, seen.namespace)
-        except NotFound:
-            return
+            if not managed.observed:
+                for name in {managed.hpa_name, so.hpa_name} - {""}:
+                    live = self.live_hpa(so.namespace, name)
+                    await self.hpas.remove(so.namespace, name, live, owner=so.uid)
+        except KubeError as error:
+            raise CheckFailed.because(Step.PAUSED_HPA, error) from error
+        if problem is not None:
+            text = f"failed to parse paused replica count: {problem}"
+            raise CheckFailed(Step.PAUSED_SCALE, text)
+        if pause.replicas is not None:
+            await self._target(managed, Step.PAUSED_SCALE)
+        else:
+            # Whether there is a target matters to nobody until the pause is over.
+            with contextlib.suppress(TargetError, KubeError):
+                self.roster.aim(managed, await self.targets.find(so.target, so.namespace))
 
     def _check(self, so: ScaledObject, *steps: Step) -> None:
         found = [refusal for refusal in rules.refusals(so) if refusal.step in steps]
@@ -136,36 +117,24 @@ class Reconciler:
         told = step is Step.TRIGGERS and "useCachedMetrics" in found[0].problem.path
         raise CheckFailed(step, text, events=[("ScaledObjectCheckFailed", f"{step}: {text}")] if told else ())
 
-    async def _not_yet(self, managed: Managed) -> None:
-        """What acts only later: the object gets no HPA, loses one it had, and is not read."""
-        so = managed.so
-        later = rules.not_yet(so)
-        if not later:
-            return
-        managed.in_charge = False
-        self.sources.forget(so.uid)
-        self.feed.forget(managed.key)
-        managed.take(())
-        try:
-            for name in {managed.hpa_name, so.hpa_name} - {""}:
-                await self.hpas.remove(so.namespace, name, self.live_hpa(so.namespace, name), owner=so.uid)
-        except KubeError as error:
-            raise CheckFailed.because(Step.NOT_YET, error) from error
-        text = "\n".join(map(str, later))
-        raise CheckFailed(Step.NOT_YET, text, events=[("ScaledObjectCheckFailed", f"{Step.NOT_YET}: {text}")])
-
     async def _label(self, so: ScaledObject) -> None:
-        """KEDA's label on the object itself; its metrics' selector and tools look for it."""
-        if so.labels.get(hpa.OWNER_LABEL) == so.name:
+        """KEDA's label on the object itself, which tools look for, and a finalizer where its end is to be waited for."""
+        metadata: dict[str, object] = {}
+        if so.labels.get(hpa.OWNER_LABEL) != so.name:
+            metadata["labels"] = {hpa.OWNER_LABEL: so.name}
+        if so.restores and KEDA_FINALIZER not in so.finalizers:
+            metadata["finalizers"] = [*so.finalizers, KEDA_FINALIZER]
+            metadata["resourceVersion"] = so.resource_version
+        if not metadata:
             return
-        body = {"metadata": {"uid": so.uid, "labels": {hpa.OWNER_LABEL: so.name}}}
+        body = {"metadata": {"uid": so.uid, **metadata}}
         try:
             await self.kube.patch(SCALED_OBJECTS, so.name, body, so.namespace)
         except KubeError as error:
             raise CheckFailed.because(Step.LABEL, error) from error
 
-    async def _target(self, managed: Managed) -> None:
-        so, step = managed.so, Step.TARGET
+    async def _target(self, managed: Managed, step: Step) -> None:
+        so = managed.so
         try:
             key = await self.targets.find(so.target, so.namespace)
             self.roster.aim(managed, key)
@@ -190,21 +159,27 @@ class Reconciler:
         except ValueError as error:
             text = f"spec.scaleTargetRef.envSourceContainerName: {error}"
             raise CheckFailed(Step.HPA, text, events=[("KEDAScalerFailed", text)]) from error
-        managed.activation = rules.activation(so, self.namespace_annotations(so.namespace), self.activation)
-        managed.take(build(so, resolved, self.scalers))
+        around = self.namespace_annotations(so.namespace)
+        managed.activation = annotations.activation(so.annotations, around, self.activation)
+        now = self.clock.now()
+        managed.readings.take(build(so, resolved, self.scalers), now)
         interval = float(so.polling_interval)
         wanted = [want for built in managed.triggers if (want := built.wanted(so.uid, interval)) is not None]
         self.sources.want(so.uid, wanted)
-        self.feed.declare(managed, self.clock.monotonic())
+        replicas = target.replicas if target is not None else None
+        judged = managed.judged(target, now)
+        self.feed.declare(managed, judged, replicas, self.clock.monotonic(), now)
 
     def _tried(self, managed: Managed) -> bool:
         """Is a trigger good? False while that is not known; raises when none is. A first result asks again."""
         if any(self._good(managed, built) for built in managed.triggers):
             return True
         managed.waiting = True
-        if managed.unread():
+        if managed.readings.unread():
             return False
-        faults = [b.fault(error) for b in managed.triggers if (error := managed.error(b)) is not None]
+        faults = [
+            b.fault(error) for b in managed.triggers if (error := managed.readings.error(b)) is not None
+        ]
         text = "\n".join(faults)
         events = [("KEDAScalerFailed", fault) for fault in faults]
         if any(built.unknown_type for built in managed.triggers):
@@ -214,7 +189,8 @@ class Reconciler:
     @staticmethod
     def _good(managed: Managed, built: Built) -> bool:
         if built.error is not None:
-            return False
+            # A fallback stands in for it, if it was good once and it is still known what its metric asks for.
+            return managed.policy().fallback is not None and bool(managed.hpa_name) and built.specified
         scaler, metadata = built.scaler, built.metadata
         if managed.in_charge or scaler is None or metadata is None or not scaler.tried_first(metadata):
             return True

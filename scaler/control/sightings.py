@@ -12,7 +12,7 @@ from scaler.control.observed import Observed, Observer
 from scaler.control.queue import WorkQueue
 from scaler.control.roster import Key, Roster
 from scaler.control.status_writer import StatusWriter
-from scaler.core import hpa, rules
+from scaler.core import annotations, hpa
 from scaler.kube.client import Kube, Object
 from scaler.kube.errors import Forbidden, NotFound
 from scaler.kube.informer import Informer
@@ -141,8 +141,7 @@ class Sightings:
         if before == after:
             return
         name = (new or old or {})["name"]
-        problem = rules.activation_problem(after)
-        if problem is not None:
+        for problem in annotations.namespace_problems(after):
             _log.warning("namespace's default ignored", namespace=name, problem=str(problem))
         for managed in self._roster.in_namespace(name):
             self._queue.add(managed.key)

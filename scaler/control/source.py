@@ -53,6 +53,16 @@ class Source:
     # Who wants what.
 
     @property
+    def remote(self) -> bool:
+        """Is somebody else asked?"""
+        return bool(self._connection.remote)
+
+    @property
+    def describe(self) -> str:
+        """The connection's short name; holds no secret."""
+        return self._name
+
+    @property
     def empty(self) -> bool:
         """Nobody wants anything read."""
         return not self._queries

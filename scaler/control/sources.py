@@ -85,6 +85,11 @@ class Sources:
         for place in self._places.get(uid, {}).values():
             place.source.move(place.query, below=below)
 
+    def source_of(self, key: TriggerKey) -> Source | None:
+        """Where a trigger is read; None for one that is not, or that asks nobody."""
+        place = self._place(key)
+        return place.source if place is not None and place.source.remote else None
+
     def backing_off(self, key: TriggerKey) -> bool:
         """Would a refresh of this trigger return without a read, since it or its source failed just now?"""
         place = self._place(key)

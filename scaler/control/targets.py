@@ -63,6 +63,8 @@ class Target:
     uid: str
     resource_version: str
     replicas: int | None
+    ready: int | None
+    """The pods that are ready; None where the kind does not tell."""
     containers: tuple[Container, ...]
     service_account: str = ""
     """As its pod template names it; empty: the namespace's default one."""
@@ -116,10 +118,10 @@ class Targets:
         target = self.get(key)
         if target is None:  # Made just now, perhaps: the object's own watch may be ahead of the target's.
             try:
-                target = _trim(await self._kube.get(key.resource, key.name, key.namespace))
+                found = await self._kube.get(key.resource, key.name, key.namespace)
             except NotFound as error:
                 raise TargetError(f"{_words(key)}: {error}", event=MISSING) from error
-            self._answers[key] = target
+            target = self._answers[key] = _trim(key.resource, found)
         return target if target.replicas is not None else await self.read(key)
 
     def get(self, key: TargetKey) -> Target | None:
@@ -165,7 +167,7 @@ class Targets:
             resource,
             self._clock,
             namespaces=self._namespaces,
-            decode=_trim,
+            decode=lambda obj: _trim(resource, obj),
             handler=lambda _, old, new: self._changed(resource, old, new),
         )
         self._informers[resource] = informer
@@ -199,6 +201,7 @@ class Targets:
             uid=meta["uid"],
             resource_version=meta["resourceVersion"],
             replicas=spec.get("replicas") or 0,
+            ready=before.ready if before is not None else None,
             containers=before.containers if before is not None else (),
             service_account=before.service_account if before is not None else "",
         )
@@ -224,7 +227,10 @@ class Targets:
             return
         if seen.replicas is None and seen.resource_version == answer.resource_version:
             self._answers[key] = replace(
-                answer, containers=seen.containers, service_account=seen.service_account
+                answer,
+                ready=seen.ready,
+                containers=seen.containers,
+                service_account=seen.service_account,
             )
         else:
             del self._answers[key]
@@ -243,15 +249,18 @@ def _words(key: TargetKey) -> str:
     return f"spec.scaleTargetRef: {key.resource.api_version} {key.resource.kind} {key.namespace}/{key.name}"
 
 
-def _trim(obj: Mapping[str, Any]) -> Target:
+def _trim(resource: Resource, obj: Mapping[str, Any]) -> Target:
     meta, spec = obj["metadata"], obj.get("spec") or {}
     replicas = spec.get("replicas")
+    # A Deployment, StatefulSet or ReplicaSet without a ready pod leaves the field out.
+    ready = (obj.get("status") or {}).get("readyReplicas", 0 if resource.group == "apps" else None)
     return Target(
         namespace=meta.get("namespace", ""),
         name=meta["name"],
         uid=meta["uid"],
         resource_version=meta["resourceVersion"],
         replicas=replicas if isinstance(replicas, int) else None,
+        ready=ready if isinstance(ready, int) else None,
         containers=containers_of(obj),
         service_account=service_account_of(obj),
     )

@@ -54,11 +54,20 @@ class Built:
     metadata: Metadata | None = None
     error: ScalerError | None = None
     unknown_type: bool = False
+    name: str = ""
+    """As the user called the trigger; formulas use it."""
+    cached: bool = False
+    """`useCachedMetrics`: the HPA is answered with the last poll's value."""
 
     @property
     def names(self) -> tuple[str, ...]:
         """The external metrics' names as the HPA carries them."""
         return tuple(hpa.external_name(self.index, spec) for spec in self.specs)
+
+    @property
+    def specified(self) -> bool:
+        """Are the names and targets of its metrics known?"""
+        return self.specs != (INVALID,)
 
     @property
     def reads(self) -> bool:
@@ -89,7 +98,14 @@ def build(so: model.ScaledObject, resolved: Sequence[Resolved], scalers: Scalers
 
 def _build(so: model.ScaledObject, index: int, given: Resolved, scalers: Scalers) -> Built:
     trigger = so.spec.triggers[index]
-    built = Built(index=index, type=trigger.type, metric_type="AverageValue", specs=(INVALID,))
+    built = Built(
+        index=index,
+        type=trigger.type,
+        name=trigger.name,
+        cached=trigger.use_cached_metrics,
+        metric_type="AverageValue",
+        specs=(INVALID,),
+    )
     path = f"spec.triggers[{index}]"
     try:
         scaler = scalers.get(trigger.type)
@@ -131,6 +147,7 @@ def _inputs(so: model.ScaledObject, trigger: model.Trigger, given: Resolved) -> 
             "metricType": trigger.metric_type or "",
         },
         unknown=frozenset(unknown),
+        formula=so.modifiers is not None,
     )
 
 

@@ -5,21 +5,24 @@ triggers last said), the present replicas, two moments and now make one Decision
 `simulate` and the tests call it, and `record` replays it. Rules of this file:
 
 1. Not knowing is not zero. A trigger without a number is neither work nor the absence of work: while no other
-   trigger says work, nothing is changed.
+   trigger says work, nothing is changed. What may stand in for it is `judgement`'s.
 2. Nothing here reads a clock, a setting or the cluster, and nothing is remembered from call to call.
 3. The first of these that fits decides (facts: KEDA's executor):
 
    | situation                                         | replicas                  | reason          |
    |---------------------------------------------------|---------------------------|-----------------|
-   | work; at 0, or below minReplicaCount with an idle | floor, or what is needed¹ | Activated       |
+   | paused                                            | the paused value, if any  | Paused          |
+   | work; at 0, or below minReplicaCount with an idle | floor, or what is needed¹ | Activated²      |
    | work; otherwise                                   | leave to the HPA          | HPAInCharge     |
    | no trigger says work, one has no number           | leave                     | TriggersFailed  |
    | no work; below rest                               | rest                      | RaisedToMinimum |
    | no work; above rest, which is 0 or idle; cooldown | leave                     | CoolingDown     |
-   | no work; above rest, which is 0 or idle           | rest                      | Deactivated     |
+   | no work; above rest, which is 0 or idle           | rest                      | Deactivated³    |
    | no work; otherwise                                | leave                     | AtRest          |
 
    floor is minReplicaCount, or 1; rest is idleReplicaCount, or minReplicaCount. ¹ `activation: desired`.
+   ² unless scale-out is paused (ScaleOutPaused) or the budget of new pods is used up (AwaitsBudget).
+   ³ unless scale-in is paused (ScaleInPaused), the HPA is to scale in first (ScalingIn) or the brake holds (Braked).
 """
 
 from collections.abc import Sequence
@@ -28,75 +31,39 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from scaler.core import desired
+from scaler.core.judgement import counted, judge
+from scaler.core.outcome import RESOURCE, By, Outcome
+from scaler.core.policy import FREE, Policy, Restraint
+from scaler.core.trail import Clamp, Trail, proposal
 
-__all__ = ["RESOURCE", "Decision", "Outcome", "Policy", "Reason", "Times", "decide"]
-
-RESOURCE = "Resource"
-"""The metric type of cpu and memory triggers: the HPA reads them itself, we have no number and need none."""
-
+__all__ = [
+    "RESOURCE",
+    "Clamp",
+    "Decision",
+    "Outcome",
+    "Policy",
+    "Reason",
+    "Restraint",
+    "Times",
+    "decide",
+]
 
 class Reason(StrEnum):
     """Why: one word, the same in the journal, `explain`, metric labels, conditions' messages and docs."""
 
+    PAUSED = "Paused"
     ACTIVATED = "Activated"
+    SCALE_OUT_PAUSED = "ScaleOutPaused"
+    AWAITS_BUDGET = "AwaitsBudget"
     HPA_IN_CHARGE = "HPAInCharge"
     TRIGGERS_FAILED = "TriggersFailed"
     RAISED_TO_MINIMUM = "RaisedToMinimum"
     AT_REST = "AtRest"
     COOLING_DOWN = "CoolingDown"
+    SCALE_IN_PAUSED = "ScaleInPaused"
+    SCALING_IN = "ScalingIn"
+    BRAKED = "Braked"
     DEACTIVATED = "Deactivated"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """What the object says, with KEDA's defaults filled in. Counts are replicas, spans are seconds.
-
-    The bounds hold already: 0 <= minimum <= maximum, maximum > 0, 0 <= idle < minimum. `activation` is
-    `floor` or `desired`; `scale_up` is the object's `behavior.scaleUp`, None where it has none (see
-    `desired.scale_up`).
-    """
-
-    minimum: int = 0
-    maximum: int = 100
-    idle: int | None = None
-    cooldown: float = 300.0
-    initial_cooldown: float = 0.0
-    activation: str = "floor"
-    scale_up: desired.Rules | None = None
-
-    @property
-    def floor(self) -> int:
-        """Where the HPA takes over: minReplicaCount, or 1."""
-        return self.minimum or 1
-
-    @property
-    def rest(self) -> int:
-        """The replicas without work: idleReplicaCount, or minReplicaCount."""
-        return self.minimum if self.idle is None else self.idle
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What one metric of trigger number `index` last said.
-
-    `target` is in thousandths; `value` None means that it is not known, `active` None that it is not known
-    whether there is work; then `reason` (one word) and `message` say why. A cpu or memory trigger has metric
-    type Resource and leaves both None: it says nothing, unless a `reason` tells that it is broken.
-    """
-
-    index: int
-    metric: str
-    target: int
-    metric_type: str = "AverageValue"
-    value: float | None = None
-    active: bool | None = None
-    reason: str = ""
-    message: str = ""
-
-    @property
-    def unknown(self) -> bool:
-        """Is it unknown whether this trigger has work?"""
-        return self.active is None and (self.metric_type != RESOURCE or bool(self.reason))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +85,8 @@ class Decision:
 
     `replicas` None: leave them. `active`: is there work, None if that is not known. `last_active`: to be
     remembered as Times.last_active. `cooldown_until`: set while cooling down; only after that moment the
-    replicas go to rest. `message` is for a person; `triggers` are the metrics that said work.
+    replicas go to rest. `message` is for a person; `triggers` are the metrics that said work. `forced`: there is
+    work because an annotation says so. `trail` is how the count came about, step by step.
     """
 
     replicas: int | None
@@ -128,35 +96,78 @@ class Decision:
     cooldown_until: datetime | None
     message: str
     triggers: tuple[str, ...]
+    forced: bool = False
+    trail: tuple[Clamp, ...] = ()
 
 
 def decide(
-    policy: Policy, outcomes: Sequence[Outcome], replicas: int, times: Times, now: datetime
+    policy: Policy,
+    outcomes: Sequence[Outcome],
+    replicas: int,
+    times: Times,
+    now: datetime,
+    *,
+    ready: int | None = None,
+    restraint: Restraint = FREE,
 ) -> Decision:
-    """The decision for an object whose scale target has `replicas` now. See the table above."""
-    unknown = [outcome for outcome in outcomes if outcome.unknown]
-    working = tuple(outcome.metric for outcome in outcomes if outcome.active)
+    """The decision for an object whose scale target has `replicas` now, `ready` of them ready. See the table above."""
+    if policy.pause.full:
+        return _paused(policy, replicas, times)
+    judged = judge(policy, outcomes, replicas, ready, now)
+    trail = Trail(replicas, judged)
+    given = counted(judged)
+    unknown = [outcome for outcome in given if outcome.unknown]
+    working = tuple(outcome.metric for outcome in given if outcome.active)
     # cpu and memory alone never say that there is no work: such an object is always active, as in KEDA.
-    resources_only = bool(outcomes) and all(outcome.metric_type == RESOURCE for outcome in outcomes)
-    if working or (resources_only and not unknown):
-        return _with_work(policy, outcomes, replicas, now, working)
-    if unknown or not outcomes:
-        failed = "; ".join(f"{o.metric}: {o.reason or 'Unknown'} {o.message}".rstrip() for o in unknown)
-        return _without(Reason.TRIGGERS_FAILED, times, failed or "no trigger has been read", active=None)
-    return _without_work(policy, replicas, times, now)
+    resources_only = bool(given) and all(outcome.metric_type == RESOURCE for outcome in given)
+    if policy.forced or working or (resources_only and not unknown):
+        return _with_work(policy, given, replicas, now, working, restraint, trail)
+    if unknown or not given:
+        failed = "; ".join(map(_failure, unknown)) or "no trigger has been read"
+        trail.hold("policy", f"nothing is changed: {failed}")
+        return _without(Reason.TRIGGERS_FAILED, times, failed, trail, active=None)
+    return _without_work(policy, replicas, times, now, restraint, trail)
+
+
+def _paused(policy: Policy, replicas: int, times: Times) -> Decision:
+    """As long as it lasts nothing is read. The count of `paused-replicas` is the user's own, above max or not."""
+    to = policy.pause.replicas
+    trail = Trail(replicas, ())
+    trail.step("pause", replicas if to is None else to, "paused by annotation")
+    message = f"paused; at {replicas}" if to in {None, replicas} else f"paused; from {replicas} to {to}"
+    return _without(Reason.PAUSED, times, message, trail, to=to, active=None)
 
 
 def _with_work(
-    policy: Policy, outcomes: Sequence[Outcome], replicas: int, now: datetime, working: tuple[str, ...]
+    policy: Policy,
+    outcomes: Sequence[Outcome],
+    replicas: int,
+    now: datetime,
+    working: tuple[str, ...],
+    restraint: Restraint,
+    trail: Trail,
 ) -> Decision:
     """Every reading that shows work restarts the cooldown, whatever else happens."""
-    where = ", ".join(working) or "cpu or memory"
-    to, reason, message = None, Reason.HPA_IN_CHARGE, f"work in {where}; at {replicas} the HPA decides"
+    where = f"work in {', '.join(working) or 'cpu or memory'}"
+    if policy.forced and not working:
+        where = "activation is forced by annotation"
+    trail.propose(proposal(outcomes, replicas, policy.floor))
+    trail.bound(policy.floor, policy.maximum)
+    to, reason, message = None, Reason.HPA_IN_CHARGE, f"{where}; at {replicas} the HPA decides"
     if replicas == 0 or (policy.idle is not None and replicas < policy.minimum):
         to, reason = policy.floor, Reason.ACTIVATED
-        if policy.activation == "desired":
+        if policy.activation == "desired" and not restraint.to_floor:
             to = desired.first_write(policy, outcomes)
-        message = f"work in {where}; from {replicas} to {to}"
+        trail.step("activation", to, _first_write(policy, restraint))
+        message = f"{where}; from {replicas} to {to}"
+        if policy.pause.scale_out:
+            to, reason, message = None, Reason.SCALE_OUT_PAUSED, f"{where}; scale-out is paused at {replicas}"
+            trail.hold("pause", "scale-out is paused by annotation")
+        elif restraint.awaits_budget:
+            to, reason, message = None, Reason.AWAITS_BUDGET, f"{where}; waits for the budget of new pods"
+            trail.hold("brake", "the budget of new pods per minute is used up")
+    else:
+        trail.hold("hpa", "from the floor upwards the HPA decides, by its rates and windows")
     return Decision(
         replicas=to,
         reason=reason,
@@ -165,22 +176,68 @@ def _with_work(
         cooldown_until=None,
         message=message,
         triggers=working,
+        forced=policy.forced,
+        trail=trail.steps,
     )
 
 
-def _without_work(policy: Policy, replicas: int, times: Times, now: datetime) -> Decision:
+def _without_work(
+    policy: Policy, replicas: int, times: Times, now: datetime, restraint: Restraint, trail: Trail
+) -> Decision:
     rest = policy.rest
+    trail.step("triggers", 0, "no trigger is active")
     if replicas < rest:
+        trail.step("min", rest, "the count at rest")
         raised = f"no work; raised from {replicas} to {rest}"
-        return _without(Reason.RAISED_TO_MINIMUM, times, raised, to=rest)
+        return _without(Reason.RAISED_TO_MINIMUM, times, raised, trail, to=rest)
     if replicas == rest or (policy.minimum > 0 and policy.idle is None):
         hint = "" if replicas == rest else f"; down to {rest} the HPA decides"
-        return _without(Reason.AT_REST, times, f"no work; at {replicas}{hint}")
+        trail.step("min", rest, "the count at rest")
+        if hint:
+            trail.hold("hpa", "from the floor upwards the HPA decides, by its rates and windows")
+        return _without(Reason.AT_REST, times, f"no work; at {replicas}{hint}", trail)
+    trail.step("min", rest, "the count at rest")
+    down = f"no work; from {replicas} to {rest}"
     until = _cooldown_end(policy, times)
     if now <= until:
-        waiting = f"no work; from {replicas} to {rest} after {until:%Y-%m-%dT%H:%M:%SZ}"
-        return _without(Reason.COOLING_DOWN, times, waiting, until=until)
-    return _without(Reason.DEACTIVATED, times, f"no work; from {replicas} to {rest}", to=rest)
+        trail.hold("cooldown", f"until {until:%Y-%m-%dT%H:%M:%SZ}")
+        waiting = f"{down} after {until:%Y-%m-%dT%H:%M:%SZ}"
+        return _without(Reason.COOLING_DOWN, times, waiting, trail, until=until)
+    held = _held_back(policy, replicas, now, restraint, trail)
+    if held is not None:
+        return _without(held[0], times, f"{down} {held[1]}", trail)
+    return _without(Reason.DEACTIVATED, times, down, trail, to=rest)
+
+
+def _held_back(
+    policy: Policy, replicas: int, now: datetime, restraint: Restraint, trail: Trail
+) -> tuple[Reason, str] | None:
+    """What keeps an object up whose cooldown is over, and until when in words; None if nothing does."""
+    if policy.pause.scale_in:
+        trail.hold("pause", "scale-in is paused by annotation")
+        return Reason.SCALE_IN_PAUSED, "once scale-in is no longer paused"
+    if policy.after_scale_in and replicas > policy.floor:
+        trail.hold("policy", f"after-scale-in: the HPA scales in to {policy.floor} first")
+        return Reason.SCALING_IN, f"once the HPA has scaled in to {policy.floor}"
+    if restraint.not_before is not None and now < restraint.not_before:
+        until = f"{restraint.not_before:%Y-%m-%dT%H:%M:%SZ}"
+        trail.hold("brake", f"mass-event brake, until {until}")
+        return Reason.BRAKED, f"after {until}: many fell to zero at once"
+    return None
+
+
+def _failure(outcome: Outcome) -> str:
+    since = f" since {outcome.since:%Y-%m-%dT%H:%M:%SZ}" if outcome.since is not None else ""
+    stands = f" ({outcome.by} value)" if outcome.by is By.LAST_KNOWN else ""
+    return f"{outcome.metric}: {outcome.reason or 'Unknown'}{since}{stands} {outcome.message}".rstrip()
+
+
+def _first_write(policy: Policy, restraint: Restraint) -> str:
+    if policy.activation != "desired":
+        return "the first write is the floor"
+    if restraint.to_floor:
+        return "the last activation's pods never became ready: the first write is the floor"
+    return "the first write is what the backlog needs"
 
 
 def _cooldown_end(policy: Policy, times: Times) -> datetime:
@@ -201,6 +258,7 @@ def _without(
     reason: Reason,
     times: Times,
     message: str,
+    trail: Trail,
     *,
     to: int | None = None,
     active: bool | None = False,
@@ -215,4 +273,5 @@ def _without(
         cooldown_until=until,
         message=message,
         triggers=(),
+        trail=trail.steps,
     )

@@ -11,17 +11,16 @@ of the arithmetic. Time is monotonic seconds.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scaler.core import rates
 from scaler.core.hpa_sync import Condition, Event, Result, State, unwritten
 from scaler.core.limits import Recommendation, limit, remember, stabilise
+from scaler.core.outcome import Outcome
+from scaler.core.policy import Policy
 from scaler.core.proposal import Answer, Scale, Tolerance, Unknown, propose, replicas_for
 from scaler.core.rates import Behavior, Change, Rate, Rules
 from scalers._lib import quantity
-
-if TYPE_CHECKING:
-    from scaler.core.decision import Outcome, Policy
 
 __all__ = [
     "Answer",
@@ -78,7 +77,7 @@ def scale_up(behavior: Mapping[str, Any] | None) -> Rules | None:
     return None if written is None else rates.rules(written, rates.UP)
 
 
-def first_write(policy: "Policy", outcomes: Sequence["Outcome"]) -> int:
+def first_write(policy: Policy, outcomes: Sequence[Outcome]) -> int:
     """The count that the backlog needs, for the first write of `activation: desired`.
 
     The highest ceil(value / target) of the external AverageValue metrics whose value is known; Value metrics,

@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from scaler.core import annotations, policies
 from scaler.core.hpa_defaults import defaulted
 from scaler.core.hpa_rules import Cause, validate
 from scaler.core.hpa_shape import known
 from scaler.core.model import ScaledObject
+from scaler.core.outcome import COMPOSITE
 from scalers._lib import quantity
 from scalers.sdk import MetricSpec, ResourceSpec, Spec
 
@@ -56,7 +58,7 @@ def external_name(index: int, spec: MetricSpec) -> str:
 def desired(so: ScaledObject, metrics: Sequence[TriggerMetrics], version: str) -> dict[str, Any]:
     """The HPA to have, not defaulted. Raises ValueError for a metric name used twice, or no metric at all."""
     target = so.target
-    behavior = so.behavior
+    behavior = _behavior(so)
     spec: dict[str, Any] = {
         "scaleTargetRef": {"apiVersion": target.api_version, "kind": target.kind, "name": target.name},
         "minReplicas": so.floor,
@@ -131,6 +133,17 @@ def _metadata(so: ScaledObject, version: str) -> dict[str, Any]:
     return metadata
 
 
+def _behavior(so: ScaledObject) -> dict[str, Any] | None:
+    """The behavior as written, with the directions that a pause disables (facts 2.4)."""
+    pause = annotations.pause(so.annotations)
+    paused = {"scaleDown": pause.scale_in, "scaleUp": pause.scale_out}
+    behavior = so.behavior
+    for direction in (name for name, disabled in paused.items() if disabled):
+        written = (behavior or {}).get(direction) or {}
+        behavior = {**(behavior or {}), direction: {**written, "selectPolicy": "Disabled"}}
+    return behavior
+
+
 def _label(text: str) -> str:
     """The text as a label's value: at most 63 characters, ending in a letter or digit."""
     text = text[:_LONGEST_LABEL]
@@ -160,6 +173,7 @@ def _type(spec: Spec) -> str:
 def _metrics(so: ScaledObject, metrics: Sequence[TriggerMetrics]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     names: set[str] = set()
+    modifiers = policies.modifiers_of(so)
     for trigger, spec in _ordered(metrics):
         if isinstance(spec, ResourceSpec):
             found.append(_resource(spec))
@@ -168,9 +182,15 @@ def _metrics(so: ScaledObject, metrics: Sequence[TriggerMetrics]) -> list[dict[s
         if name in names:
             raise ValueError(f"metric {name} is defined twice in ScaledObject {so.key}")
         names.add(name)
-        found.append(_external(so, name, spec, trigger.metric_type or "AverageValue"))
-    if not found:
+        if modifiers is None:
+            target = _target(name, spec)
+            found.append(_external(so, name, target, trigger.metric_type or "AverageValue"))
+    if not found and not names:
         raise ValueError(f"no trigger of ScaledObject {so.key} has a metric")
+    if modifiers is not None:
+        # One metric stands for all external ones; what the HPA reads itself stays beside it.
+        target = quantity.from_milli(modifiers.target)
+        found.append(_external(so, COMPOSITE, target, modifiers.metric_type))
     return found
 
 
@@ -183,11 +203,14 @@ def _resource(spec: ResourceSpec) -> dict[str, Any]:
     return {"type": "Resource", "resource": source}
 
 
-def _external(so: ScaledObject, name: str, spec: MetricSpec, metric_type: str) -> dict[str, Any]:
+def _target(name: str, spec: MetricSpec) -> str:
     try:
-        target = quantity.from_number(spec.target)
+        return quantity.from_number(spec.target)
     except ValueError as error:
         raise ValueError(f"metric {name}: its target {error}") from error
+
+
+def _external(so: ScaledObject, name: str, target: str, metric_type: str) -> dict[str, Any]:
     field = "averageValue" if metric_type == "AverageValue" else "value"
     return {
         "type": "External",

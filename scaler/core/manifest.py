@@ -1,7 +1,7 @@
 """From a raw manifest to a ScaledObject, or to the list of everything that is wrong with it.
 
 `parse` applies the rules of the CRD's schema (facts 1.3): what a Kubernetes API server would refuse to store.
-What the controller itself refuses, or cannot do yet, is in `rules`, and offered here too.
+What the controller itself refuses is in `rules`, and offered here too.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,14 +11,12 @@ from typing import Any
 from scaler.core.fields import Model, is_object_name
 from scaler.core.model import DEFAULT_MAXIMUM, ScaledObject, ScaledObjectSpec, moment
 from scaler.core.problems import kind_of, validated
-from scaler.core.rules import activation, not_yet, refusals, refused
+from scaler.core.rules import refusals, refused
 from scalers._lib.problem import Problem
 
 __all__ = [
     "Manifest",
-    "activation",
     "metadata_of",
-    "not_yet",
     "parse",
     "refusals",
     "refused",

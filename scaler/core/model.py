@@ -223,6 +223,17 @@ class ScaledObject:
         return self.spec.advanced.horizontal_pod_autoscaler_config if self.spec.advanced else None
 
     @property
+    def restores(self) -> bool:
+        """Is the workload to get its replicas back when the object is deleted?"""
+        return self.spec.advanced is not None and self.spec.advanced.restore_to_original_replica_count
+
+    @property
+    def modifiers(self) -> ScalingModifiers | None:
+        """`spec.advanced.scalingModifiers` where any of its fields says something."""
+        found = self.spec.advanced.scaling_modifiers if self.spec.advanced else None
+        return found if found is not None and found.in_use() else None
+
+    @property
     def behavior(self) -> dict[str, Any] | None:
         """`behavior` for the HPA as written, None when absent."""
         config = self.hpa_config

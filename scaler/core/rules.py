@@ -1,37 +1,20 @@
-"""What the controller refuses in a ScaledObject that the API server stored, and what it cannot do yet.
+"""What the controller refuses in a ScaledObject that the API server stored.
 
 The refusals are KEDA's reconciler's (facts 1.7, 2.2, 7.2), in its order, each with the step it belongs to.
 What a single trigger's metadata may say is not here but with its scaler: one bad trigger is only itself.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
+from scaler.core import annotations, formula, policies
 from scaler.core.fields import is_object_name
 from scaler.core.model import ScaledObject
 from scaler.core.steps import Step
-from scalers._lib import text
 from scalers._lib.problem import Problem
 
-__all__ = [
-    "ACTIVATION",
-    "Refusal",
-    "activation",
-    "activation_problem",
-    "not_yet",
-    "refusals",
-    "refused",
-    "set_on",
-]
+__all__ = ["Refusal", "refusals", "refused"]
 
-ACTIVATION = "tidegate.dev/activation"
-Activation = Literal["floor", "desired"]
-_ACTIVATIONS: dict[str, Activation] = {"floor": "floor", "desired": "desired"}
-
-_PAUSES = ("paused", "paused-scale-in", "paused-scale-out", "force-activation")
-_KEDA = "autoscaling.keda.sh/"
-_LATER = ("tidegate.dev/external-scale", "tidegate.dev/on-error", "tidegate.dev/scale-to-zero")
 _UNCACHED = frozenset({"cpu", "memory", "cron"})
 _LONGEST_NAME = 63
 
@@ -50,7 +33,7 @@ def refusals(so: ScaledObject) -> tuple[Refusal, ...]:
         (Step.LABEL, _name(so)),
         (Step.BOUNDS, _bounds(so)),
         (Step.TRIGGERS, _triggers(so)),
-        (Step.HPA, _hpa(so)),
+        (Step.HPA, (*_hpa(so), *_modifiers(so))),
         (Step.ANNOTATIONS, _annotations(so)),
     )
     return tuple(Refusal(step, problem) for step, found in checks for problem in found)
@@ -59,48 +42,6 @@ def refusals(so: ScaledObject) -> tuple[Refusal, ...]:
 def refused(so: ScaledObject) -> tuple[Problem, ...]:
     """The problems of `refusals`."""
     return tuple(refusal.problem for refusal in refusals(so))
-
-
-def not_yet(so: ScaledObject) -> tuple[Problem, ...]:
-    """What the object uses that is understood but does not act in this release.
-
-    Such an object gets no HPA and no scale write: never silently ignored.
-    """
-    paths = (*_later_fields(so), *(f"metadata.annotations.{name}" for name in _later_annotations(so)))
-    return tuple(
-        Problem(path, "does not act yet in this release", "remove it, or wait for a release with it")
-        for path in paths
-    )
-
-
-def activation(so: ScaledObject, namespace_annotations: Mapping[str, str], default: Activation) -> Activation:
-    """How the first write from rest is found: the object's word, else its namespace's, else the process's.
-
-    A value that is neither `floor` nor `desired` counts as absent here; `activation_problem` reports it.
-    """
-    words = (so.annotations.get(ACTIVATION), namespace_annotations.get(ACTIVATION))
-    return next((_ACTIVATIONS[word] for word in words if word in _ACTIVATIONS), default)
-
-
-def activation_problem(annotations: Mapping[str, str]) -> Problem | None:
-    """What is wrong with the annotation on an object or on a namespace."""
-    word = annotations.get(ACTIVATION)
-    if word is None or word in _ACTIVATIONS:
-        return None
-    return Problem(
-        f"metadata.annotations.{ACTIVATION}", f"{word!r} is no activation", "write floor or desired"
-    )
-
-
-def set_on(annotations: Mapping[str, str], name: str) -> bool:
-    """Is a boolean annotation set? What is no boolean, the empty text too, counts as true (facts 1.8)."""
-    word = annotations.get(name)
-    if word is None:
-        return False
-    try:
-        return text.parse_bool(word)
-    except ValueError:
-        return True
 
 
 def _name(so: ScaledObject) -> Iterator[Problem]:
@@ -142,31 +83,25 @@ def _hpa(so: ScaledObject) -> Iterator[Problem]:
         yield Problem("spec.advanced.horizontalPodAutoscalerConfig.name", f"{so.hpa_name!r} is no name", mend)
 
 
+def _modifiers(so: ScaledObject) -> Iterator[Problem]:
+    """A formula needs a target, and must compute with every trigger at -1 (facts 3.7)."""
+    written = so.modifiers
+    if written is None:
+        return
+    path = "spec.advanced.scalingModifiers"
+    target = policies.number(written.target)
+    if (written.formula or written.target) and (target is None or target <= 0):
+        yield Problem(f"{path}.target", f"{written.target!r} is no number above 0", 'write one, such as "5"')
+    if written.activation_target and policies.number(written.activation_target) is None:
+        problem = f"{written.activation_target!r} is no number"
+        yield Problem(f"{path}.activationTarget", problem, 'write one, such as "5"')
+    if written.formula:
+        try:
+            formula.compile(written.formula, policies.formula_names(so))
+        except formula.FormulaError as error:
+            mend = "use the names of this object's triggers, other than cpu and memory"
+            yield Problem(f"{path}.formula", str(error), mend)
+
+
 def _annotations(so: ScaledObject) -> Iterator[Problem]:
-    problem = activation_problem(so.annotations)
-    if problem is not None:
-        yield problem
-
-
-def _later_fields(so: ScaledObject) -> Iterator[str]:
-    advanced = so.spec.advanced
-    if so.spec.fallback is not None:
-        yield "spec.fallback"
-    if (
-        advanced is not None
-        and advanced.scaling_modifiers is not None
-        and advanced.scaling_modifiers.in_use()
-    ):
-        yield "spec.advanced.scalingModifiers"
-    if advanced is not None and advanced.restore_to_original_replica_count:
-        yield "spec.advanced.restoreToOriginalReplicaCount"
-    for index, trigger in enumerate(so.spec.triggers):
-        if trigger.use_cached_metrics and trigger.type not in _UNCACHED:
-            yield f"spec.triggers[{index}].useCachedMetrics"
-
-
-def _later_annotations(so: ScaledObject) -> Iterator[str]:
-    if f"{_KEDA}paused-replicas" in so.annotations:
-        yield f"{_KEDA}paused-replicas"
-    yield from (_KEDA + name for name in _PAUSES if set_on(so.annotations, _KEDA + name))
-    yield from (name for name in _LATER if name in so.annotations)
+    yield from annotations.problems(so.annotations)

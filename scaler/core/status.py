@@ -13,17 +13,21 @@ from scaler.core.conditions import (
     ACTIVE,
     FALLBACK,
     ORDER,
+    PAUSED,
     READY,
     Condition,
     conditions,
     initial,
     listed,
 )
-from scaler.core.decision import Decision, Outcome, Reason
+from scaler.core.decision import Decision, Reason
 from scaler.core.model import moment
+from scaler.core.outcome import COMPOSITE, By, Outcome
 from scaler.core.steps import Step
 
 __all__ = [
+    "PAUSED_TEXT",
+    "UNPAUSED_TEXT",
     "Condition",
     "Step",
     "check_failed",
@@ -31,6 +35,8 @@ __all__ = [
     "hpa_trouble",
     "initial",
     "patch",
+    "paused",
+    "pausing",
     "reconciled",
     "replicas_unknown",
     "tick",
@@ -38,8 +44,11 @@ __all__ = [
 
 _READY_TEXT = "ScaledObject is defined correctly and is ready for scaling"
 _ACTIVE_TEXT = "Scaling is performed because triggers are active"
+_FORCED_TEXT = "Scaling is performed because activation is being forced by annotation"
 _NOT_ACTIVE_TEXT = "Scaling is not performed because triggers are not active"
 _COOLDOWN_TEXT = "Scaler cooling down because triggers are not active"
+PAUSED_TEXT = "ScaledObject is paused"
+UNPAUSED_TEXT = "pause annotation removed for ScaledObject"
 _BY_EVALUATION = frozenset(
     {
         "ErrorGettingCurrentReplicas",
@@ -54,13 +63,18 @@ _BY_EVALUATION = frozenset(
 _ACTIVE_OF: dict[Reason, tuple[str, str, str]] = {
     Reason.ACTIVATED: ("True", "ScalerActive", _ACTIVE_TEXT),
     Reason.HPA_IN_CHARGE: ("True", "ScalerActive", _ACTIVE_TEXT),
+    Reason.SCALE_OUT_PAUSED: ("True", "ScalerActive", _ACTIVE_TEXT),
+    Reason.AWAITS_BUDGET: ("True", "ScalerActive", _ACTIVE_TEXT),
     Reason.TRIGGERS_FAILED: ("False", "ScalerNotActive", _NOT_ACTIVE_TEXT),
     Reason.RAISED_TO_MINIMUM: ("False", "ScalerNotActive", _NOT_ACTIVE_TEXT),
     Reason.AT_REST: ("False", "ScalerNotActive", _NOT_ACTIVE_TEXT),
     Reason.COOLING_DOWN: ("False", "ScalerCooldown", _COOLDOWN_TEXT),
+    Reason.SCALING_IN: ("False", "ScalerCooldown", _COOLDOWN_TEXT),
+    Reason.BRAKED: ("False", "ScalerCooldown", _COOLDOWN_TEXT),
+    Reason.SCALE_IN_PAUSED: ("False", "ScalerNotActive", _NOT_ACTIVE_TEXT),
     Reason.DEACTIVATED: ("False", "ScalerNotActive", _NOT_ACTIVE_TEXT),
 }
-"""The one table from our reasons to KEDA's: (status, reason, message) of the Active condition."""
+"""The one table from our reasons to KEDA's: (status, reason, message) of the Active condition. A pause leaves it."""
 
 _STEADY = {
     Reason.HPA_IN_CHARGE: (Reason.ACTIVATED,),
@@ -76,21 +90,47 @@ _YOUNG = timedelta(seconds=60)
 _LONGEST_MESSAGE = 2000
 
 
-def reconciled(now: Mapping[str, Condition]) -> dict[str, Condition]:
-    """After a reconcile without error. What the last evaluation found wrong with Ready stays for now."""
+def reconciled(now: Mapping[str, Condition], *, fallback: bool) -> dict[str, Condition]:
+    """After a reconcile without error. What the last evaluation found wrong with Ready stays for now.
+
+    `fallback`: the object has one; then only an evaluation knows about it.
+    """
     result = _complete(now)
     if result[READY].reason not in _BY_EVALUATION:
         result[READY] = Condition(READY, "True", "ScaledObjectReady", _READY_TEXT)
-    result[FALLBACK] = _no_fallback()
+    if not fallback:
+        result[FALLBACK] = _fallback(fallen=False)
     return result
 
 
-def check_failed(now: Mapping[str, Condition], step: Step, error: str) -> dict[str, Condition]:
+def pausing(now: Mapping[str, Condition], *, paused: bool) -> dict[str, Condition]:
+    """The Paused condition: True while any pause annotation is in effect, and False with a reason after that."""
+    result = _complete(now)
+    if paused:
+        result[PAUSED] = Condition(PAUSED, "True", "ScaledObjectPaused", PAUSED_TEXT)
+    elif result[PAUSED].status == "True":
+        result[PAUSED] = Condition(PAUSED, "False", "ScaledObjectUnpaused", UNPAUSED_TEXT)
+    return result
+
+
+def paused(now: Mapping[str, Condition], *, fallback: bool) -> dict[str, Condition]:
+    """After the reconcile of an object that is paused as a whole: nothing is read, so Active stays what it was."""
+    result = pausing(now, paused=True)
+    result[READY] = Condition(READY, "True", "ScaledObjectReady", PAUSED_TEXT)
+    if not fallback:
+        result[FALLBACK] = _fallback(fallen=False)
+    return result
+
+
+def check_failed(
+    now: Mapping[str, Condition], step: Step, error: str, *, fallback: bool = False
+) -> dict[str, Condition]:
     """After a reconcile that failed at `step`."""
     result = _complete(now)
     result[READY] = Condition(READY, "False", "ScaledObjectCheckFailed", _short(f"{step}: {_steady(error)}"))
     result[ACTIVE] = Condition(ACTIVE, "Unknown", "UnknownState", "ScaledObject check failed")
-    result[FALLBACK] = _no_fallback()
+    if not fallback:
+        result[FALLBACK] = _fallback(fallen=False)
     return result
 
 
@@ -108,12 +148,21 @@ def tick(
     outcomes: Sequence[Outcome],
     hpa_health: str | None,
     now_conditions: Mapping[str, Condition],
+    *,
+    fallback: bool | None = False,
 ) -> dict[str, Condition]:
-    """After an evaluation. `hpa_health` is what `hpa_trouble` says: None, or why the HPA cannot work."""
+    """After an evaluation.
+
+    `outcomes` are judged ones. `hpa_health` is what `hpa_trouble` says: None, or why the HPA cannot work. `fallback`:
+    is one in effect? None: it cannot be, since the object has no external metric; the condition stays.
+    """
     result = _complete(now_conditions)
+    if decision.reason is Reason.PAUSED:
+        return result
     result[READY] = _with_hpa(_ready(decision, outcomes), hpa_health)
-    result[ACTIVE] = _active(decision.reason, result[ACTIVE])
-    result[FALLBACK] = _no_fallback()
+    result[ACTIVE] = _active(decision, result[ACTIVE])
+    if fallback is not None:
+        result[FALLBACK] = _fallback(fallen=fallback)
     return result
 
 
@@ -152,7 +201,10 @@ def _complete(now: Mapping[str, Condition]) -> dict[str, Condition]:
     return {kind: now[kind] for kind in ORDER} if all(kind in now for kind in ORDER) else initial()
 
 
-def _no_fallback() -> Condition:
+def _fallback(*, fallen: bool) -> Condition:
+    if fallen:
+        text = "At least one trigger is falling back on this scaled object"
+        return Condition(FALLBACK, "True", "FallbackExists", text)
     return Condition(FALLBACK, "False", "NoFallbackFound", "No fallbacks are active on this scaled object")
 
 
@@ -171,10 +223,15 @@ def _ready(decision: Decision, outcomes: Sequence[Outcome]) -> Condition:
 
 
 def _failures(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    for outcome in outcomes:
-        if outcome.unknown:
-            message = " ".join(_steady(outcome.message).split())
-            yield ": ".join(part for part in (outcome.metric, outcome.reason, message) if part)
+    """What is wrong with the triggers; the composite metric is told of only if nothing is wrong with its parts."""
+    standing_in = {By.IGNORED, By.LAST_KNOWN}
+    failed = [o for o in outcomes if o.by in standing_in or (o.unknown and o.by is not By.FALLBACK)]
+    for outcome in failed:
+        if outcome.metric == COMPOSITE and len(failed) > 1:
+            continue
+        message = " ".join(_steady(outcome.message).split())
+        since = f" since {outcome.since:%Y-%m-%dT%H:%M:%SZ}" if outcome.since is not None else ""
+        yield ": ".join(part for part in (outcome.metric, f"{outcome.reason}{since}", message) if part)
 
 
 def _with_hpa(ready: Condition, trouble: str | None) -> Condition:
@@ -188,12 +245,14 @@ def _with_hpa(ready: Condition, trouble: str | None) -> Condition:
     return Condition(READY, "False", "ScalingDegraded", _short(message))
 
 
-def _active(reason: Reason, now: Condition) -> Condition:
-    status, word, text = _ACTIVE_OF[reason]
-    entered = tuple(f"{before}: {text}" for before in _STEADY.get(reason, ()))
+def _active(decision: Decision, now: Condition) -> Condition:
+    status, word, text = _ACTIVE_OF[decision.reason]
+    if decision.forced:
+        text = _FORCED_TEXT
+    entered = tuple(f"{before}: {text}" for before in _STEADY.get(decision.reason, ()))
     if (now.status, now.reason) == (status, word) and now.message in entered:
         return now
-    return Condition(ACTIVE, status, word, f"{reason}: {text}")
+    return Condition(ACTIVE, status, word, f"{decision.reason}: {text}")
 
 
 def _steady(error: str) -> str:

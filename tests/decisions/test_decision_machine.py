@@ -171,7 +171,10 @@ class Life(RuleBasedStateMachine):
         times = decision.Times(self.created, last_active)
         outcomes = [self.read(trigger) for trigger in range(TRIGGERS)]
         decided = decision.decide(self.policy, outcomes, self.replicas, times, self.now)
-        line = json.dumps(record.to_record(self.policy, outcomes, self.replicas, times, self.now, decided))
+        given = record.Given(
+            policy=self.policy, outcomes=tuple(outcomes), replicas=self.replicas, times=times, now=self.now
+        )
+        line = json.dumps(record.to_record(given, decided))
         assert record.replay(json.loads(line)) == decided
         return decided
 

@@ -66,11 +66,14 @@ def test_a_recorded_decision_replays_exactly(world, jump):
     outcomes = [decision.Outcome(**each) for each in (*world.outcomes, *jump.outcomes)]
     times = decision.Times(world.created, world.last_active)
     decided = decision.decide(policy, outcomes, world.replicas, times, world.now)
-    line = json.dumps(record.to_record(policy, outcomes, world.replicas, times, world.now, decided))
+    given_by = record.Given(
+        policy=policy, outcomes=tuple(outcomes), replicas=world.replicas, times=times, now=world.now
+    )
+    line = json.dumps(record.to_record(given_by, decided))
     assert record.replay(json.loads(line)) == decided
     assert record.recorded(json.loads(line)) == decided
 
 
 def test_what_is_no_record_is_refused_with_the_field():
-    with pytest.raises(ValueError, match="policy"):
+    with pytest.raises(ValueError, match="given"):
         record.replay({})

@@ -13,7 +13,6 @@ import typer
 import yaml
 
 from scaler import cli
-from scaler.core import manifest
 from scaler.core.authentication import TriggerAuthenticationSpec, parse_spec, unsupported
 from scaler.core.checking import check_documents, render_documents
 from scaler.core.decision import Reason
@@ -163,55 +162,6 @@ def test_the_layers_are_those_that_are_checked() -> None:
         text for language, text in _FENCE.findall(_text(DOCS / "architecture.md")) if language == "layers"
     )
     assert shown.split("\n")[:-1] == [layer.strip() for layer in checked if layer.strip()]
-
-
-def test_the_fields_that_are_refused_are_those_that_the_controller_refuses() -> None:
-    table = _section(DOCS / "limits.md", "Fields that are refused")
-    listed = {
-        name
-        for row in table.splitlines()
-        if row.startswith("| `")
-        for name in re.findall("`([^`]+)`", row.split("|")[1])
-    }
-    parsed = manifest.parse(_everything())
-    assert parsed.scaled_object is not None, parsed.problems
-    refused = {re.sub(r"\[\d+\]", "[]", problem.path) for problem in manifest.not_yet(parsed.scaled_object)}
-    for path in refused:
-        field = path.removeprefix("metadata.annotations.")
-        assert field in listed or field.rpartition("/")[2] in listed
-    for name in listed:
-        assert any(path.endswith(name) for path in refused), f"{name} is not refused any more"
-
-
-def _everything() -> dict[str, Any]:
-    """An object that uses whatever may not act yet."""
-    keda = ("paused", "paused-replicas", "paused-scale-in", "paused-scale-out", "force-activation")
-    own = ("external-scale", "on-error", "scale-to-zero")
-    annotations = {f"autoscaling.keda.sh/{name}": "1" for name in keda} | {
-        f"tidegate.dev/{name}": "x" for name in own
-    }
-    return {
-        "apiVersion": "keda.sh/v1alpha1",
-        "kind": "ScaledObject",
-        "metadata": {"name": "all", "annotations": annotations},
-        "spec": {
-            "scaleTargetRef": {"name": "all"},
-            "fallback": {"failureThreshold": 1, "replicas": 1},
-            "advanced": {
-                "restoreToOriginalReplicaCount": True,
-                "scalingModifiers": {"formula": "a", "target": "1"},
-            },
-            "triggers": [
-                {
-                    "type": "redis",
-                    "name": "a",
-                    "metadata": {"listName": "jobs", "address": "redis:6379"},
-                    "useCachedMetrics": True,
-                    "authenticationRef": {"name": "redis"},
-                }
-            ],
-        },
-    }
 
 
 # Links, examples.

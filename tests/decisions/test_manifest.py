@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scaler.core import manifest, rules
+from scaler.core import annotations, manifest, policies, rules
+from scaler.core.policy import OnError, Pause
 from scaler.core.steps import Step
 
 RECORDED = [
@@ -299,7 +300,7 @@ def test_nothing_a_user_writes_raises(place, value):
     assert (found.scaled_object is None) == bool(found.problems)
     if found.scaled_object is not None:
         manifest.refused(found.scaled_object)
-        manifest.not_yet(found.scaled_object)
+        policies.policy_of(found.scaled_object, "floor")
 
 
 def test_a_thousand_objects_parse_in_a_moment():
@@ -380,43 +381,95 @@ def test_refuses_only_what_keda_refuses(record):
         assert [refusal.step for refusal in refused] == [RECORDED_STEPS[record["id"]]]
 
 
-def test_what_does_not_act_yet_is_named():
-    found = parsed(
-        metadata={
-            "annotations": {
-                "autoscaling.keda.sh/paused": "",
-                "autoscaling.keda.sh/paused-replicas": "0",
-                "autoscaling.keda.sh/paused-scale-in": "false",
-                "autoscaling.keda.sh/paused-scale-out": "yes",
-                "autoscaling.keda.sh/force-activation": "t",
-                "tidegate.dev/external-scale": "respect",
-                "tidegate.dev/activation": "desired",
-            }
-        },
-        fallback={"failureThreshold": 1, "replicas": 2},
-        advanced={"restoreToOriginalReplicaCount": True, "scalingModifiers": {"target": "1"}},
-        triggers=[
-            {"type": "redis", "metadata": {}, "useCachedMetrics": True},
-            {"type": "redis", "metadata": {}, "authenticationRef": {"name": "creds"}},
-        ],
-    )
-    assert {problem.path.removeprefix("metadata.annotations.") for problem in manifest.not_yet(found)} == {
-        "spec.fallback",
-        "spec.advanced.scalingModifiers",
-        "spec.advanced.restoreToOriginalReplicaCount",
-        "spec.triggers[0].useCachedMetrics",
-        "autoscaling.keda.sh/paused",
-        "autoscaling.keda.sh/paused-replicas",
-        "autoscaling.keda.sh/paused-scale-out",
-        "autoscaling.keda.sh/force-activation",
-        "tidegate.dev/external-scale",
-    }
-    calm = parsed(
-        metadata={"annotations": {"autoscaling.keda.sh/paused": "False"}},
-        advanced={"restoreToOriginalReplicaCount": False, "scalingModifiers": {}},
-        triggers=[{"type": "redis", "metadata": {}, "useCachedMetrics": False}],
-    )
-    assert manifest.not_yet(calm) == ()
+def annotated(**words):
+    """An object with annotations; keys without a prefix are KEDA's, `own_x_y` is tidegate.dev/x-y."""
+    named = {}
+    for key, word in words.items():
+        prefix = "tidegate.dev/" if key.startswith("own_") else "autoscaling.keda.sh/"
+        named[prefix + key.removeprefix("own_").replace("_", "-")] = word
+    return parsed(metadata={"annotations": named})
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ({}, Pause()),
+        ({"paused": ""}, Pause(full=True)),
+        ({"paused": "sure"}, Pause(full=True)),
+        ({"paused": "False"}, Pause()),
+        ({"paused": "false", "paused_replicas": "0"}, Pause(full=True, replicas=0)),
+        ({"paused_replicas": "+7"}, Pause(full=True, replicas=7)),
+        ({"paused_replicas": "three"}, Pause(full=True)),
+        ({"paused_replicas": "-1"}, Pause(full=True)),
+        ({"paused_replicas": "2147483648"}, Pause(full=True)),
+        ({"paused_scale_in": "t", "paused_scale_out": "0"}, Pause(scale_in=True)),
+        ({"paused_scale_out": "yes"}, Pause(scale_out=True)),
+    ],
+)
+def test_pauses(words, expected):
+    so = annotated(**words)
+    assert policies.policy_of(so, "floor").pause == expected
+    broken = "paused_replicas" in words and expected.replicas is None
+    assert (annotations.paused_replicas_problem(so.annotations) is not None) == broken
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("hold", OnError()),
+        ("hold=10m", OnError(seconds=600.0)),
+        ("ignore", OnError(kind="ignore")),
+        ("last-known=90s", OnError(kind="last-known", seconds=90.0)),
+        ("last-known", None),
+        ("ignore=5m", None),
+        ("hold=", None),
+        ("hold=5", None),
+        ("hold=-5s", None),
+        ("give-up", None),
+        ("", None),
+    ],
+)
+def test_on_error(word, expected):
+    so = annotated(own_on_error=word)
+    assert policies.policy_of(so, "floor").on_error == (expected or OnError())
+    assert bool(list(rules.refused(so))) == (expected is None)
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("external_scale", "respect", "never"),
+        ("scale_to_zero", "after-scale-in", "slowly"),
+        ("mode", "observe", "watch"),
+        ("brake", "off", "release"),
+        ("activation", "desired", "Desired"),
+        ("processing_seconds", "600", "10m"),
+    ],
+)
+def test_our_own_annotations_are_refused_by_name_when_they_mean_nothing(name, good, bad):
+    assert rules.refused(annotated(**{f"own_{name}": good})) == ()
+    (problem,) = rules.refused(annotated(**{f"own_{name}": bad}))
+    assert problem.path == f"metadata.annotations.tidegate.dev/{name.replace('_', '-')}"
+    (problem,) = rules.refused(annotated(own_typo="x"))
+    assert problem.path == "metadata.annotations.tidegate.dev/typo"
+
+
+@pytest.mark.parametrize(
+    ("own", "namespace", "default", "expected"),
+    [
+        (None, None, "act", False),
+        ("observe", None, "act", True),
+        (None, "observe", "act", True),
+        (None, None, "observe", True),
+        ("act", "observe", "act", True),
+        ("act", "act", "observe", True),
+        ("rocket", "rocket", "act", False),
+    ],
+)
+def test_the_most_careful_mode_wins(own, namespace, default, expected):
+    key = "tidegate.dev/mode"
+    mine, around = ({} if word is None else {key: word} for word in (own, namespace))
+    assert annotations.observed(mine, around, default) == expected
 
 
 @pytest.mark.parametrize(
@@ -434,5 +487,5 @@ def test_activation(own, namespace, default, expected):
     key = "tidegate.dev/activation"
     found = parsed(metadata={"annotations": {} if own is None else {key: own}})
     around = {} if namespace is None else {key: namespace}
-    assert manifest.activation(found, around, default) == expected
-    assert (rules.activation_problem(around) is None) == (namespace in {None, "floor", "desired"})
+    assert annotations.activation(found.annotations, around, default) == expected
+    assert (not list(annotations.namespace_problems(around))) == (namespace in {None, "floor", "desired"})

@@ -30,7 +30,7 @@ class FakeTargets:
     """One target. `refuse` is raised by the next requests; `hold` makes a scale write wait."""
 
     def __init__(self, replicas):
-        self.target = Target("default", "web", "t", "1", replicas, ())
+        self.target = Target("default", "web", "t", "1", replicas, None, ())
         self.real = replicas or 0
         self.refuse, self.asked, self.hold = [], [], None
 
@@ -108,9 +108,10 @@ class Scene:
         self.managed = managed = Managed.of(so)
         managed.activation = (annotations or {}).get("tidegate.dev/activation", "floor")
         managed.target, managed.in_charge = KEY, True
-        managed.take(build(so, [Resolved()] * len(so.spec.triggers), Registry()))
+        now = self.clock.now()
+        managed.readings.take(build(so, [Resolved()] * len(so.spec.triggers), Registry()), now)
         feed = Feed(Store())
-        feed.declare(managed, self.clock.monotonic())
+        feed.declare(managed, managed.judged(None, now), replicas, self.clock.monotonic(), now)
         self.executor = Executor(
             self.targets,
             feed,
@@ -130,13 +131,15 @@ class Scene:
                 blind=lambda: self.is_blind,
                 in_touch=lambda: self.touch,
                 hoped_for=lambda _: self.told.append("hoped for"),
+                read=lambda *_: None,
+                restrain=lambda *_: False,
                 decided=self._decided,
                 failed=lambda _, built, _error: self.told.append(f"failed {built.index}"),
                 replicas_unknown=lambda _, error: self.told.append(f"unknown {error}"),
             ),
         )
 
-    def _decided(self, managed, decision):
+    def _decided(self, managed, _given, decision):
         self.told.append(decision.reason)
         managed.active = decision.active if decision.active is not None else managed.active
         managed.last_active = decision.last_active
@@ -403,7 +406,7 @@ async def test_triggers_built_anew_while_settling_get_no_old_readings(scene):
     it.sources.settled = {0: it.outcome(50.0)}
     it.evaluator.result(TriggerKey("u", 0), it.outcome(1.0))
     other = replace(it.managed.triggers[0], metadata=None)
-    it.managed.take((other,))
+    it.managed.readings.take((other,), it.clock.now())
     await it.clock.settle()
     assert it.managed.results == {}
     assert it.targets.asked == []
@@ -438,24 +441,24 @@ async def test_a_pushed_verdict_keeps_the_number(scene):
     it.evaluator.result(TriggerKey("u", 0), pushed)
     await it.clock.settle()
     assert it.targets.asked == [1]
-    assert [o.value for o in it.managed.outcomes()] == [0.0]
+    assert [o.value for o in it.managed.readings.outcomes()] == [0.0]
 
 
 async def test_an_unread_sibling_is_no_fault(scene):
     it = scene()
     await it.read(1, 3.0)
-    assert [o.reason for o in it.managed.outcomes()] == ["NotReadYet", ""]
-    assert [o.metric for o in it.managed.tried()] == ["s1-redis-l1"]
+    assert [o.reason for o in it.managed.readings.outcomes()] == ["NotReadYet", ""]
 
 
 def test_results_stay_with_the_triggers_that_ask_the_same():
     it = Scene()
-    it.managed.results = {0: it.outcome(1.0), 1: it.outcome(2.0)}
+    it.managed.readings.results = {0: it.outcome(1.0), 1: it.outcome(2.0)}
     so = it.managed.so
     same, _ = so.spec.triggers
     changed = same.model_copy(update={"metadata": {"address": "b:1", "listName": "l1"}})
     spec = so.spec.model_copy(update={"triggers": (same, changed)})
-    it.managed.take(build(replace(so, spec=spec), [Resolved()] * len(so.spec.triggers), Registry()))
+    built = build(replace(so, spec=spec), [Resolved()] * len(so.spec.triggers), Registry())
+    it.managed.readings.take(built, it.clock.now())
     assert list(it.managed.results) == [0]
-    it.managed.take(())
+    it.managed.readings.take((), it.clock.now())
     assert it.managed.results == {}

@@ -1,0 +1,44 @@
+"""How decisions go, in Prometheus' terms: what is held, what is braked, and why objects are as they are."""
+
+from collections.abc import Iterator
+
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from scaler.control.controller import Controller
+
+__all__ = ["DecisionCollector"]
+
+
+class DecisionCollector(Collector):
+    """See the module. Asks the controller when it is scraped."""
+
+    def __init__(self, controller: Controller) -> None:
+        self._controller = controller
+
+    def collect(self) -> Iterator[Metric]:
+        """Four families."""
+        held = CounterMetricFamily(
+            "tidegate_held_replica_seconds",
+            "Replicas times seconds that were held since triggers had no number, by their reason.",
+            labels=("namespace", "scaledObject", "reason"),
+        )
+        for labels, seconds in self._controller.figures.held_seconds.items():
+            held.add_metric(labels, seconds)
+        yield held
+        reasons = GaugeMetricFamily(
+            "tidegate_objects", "ScaledObjects by the reason of their last decision.", labels=("reason",)
+        )
+        for reason, count in self._controller.figures.reasons().items():
+            reasons.add_metric((reason,), count)
+        yield reasons
+        braked = GaugeMetricFamily(
+            "tidegate_braked_objects", "ScaledObjects that the mass-event brake holds.", labels=("source",)
+        )
+        for source, count in self._controller.braked().items():
+            braked.add_metric((source,), count)
+        yield braked
+        engaged = CounterMetricFamily("tidegate_brake_engagements", "How often the mass-event brake engaged.")
+        engaged.add_metric((), self._controller.engagements)
+        yield engaged
