@@ -7,31 +7,23 @@ from collections.abc import Iterator
 
 from scaler.core.admission_requests import only_resources
 from scaler.core.admission_rules import FALLBACK, FALLBACK_FORMULA, NO_FORMULA, Refused
-from scaler.core.model import ScaledObject, ScalingModifiers
+from scaler.core.model import ScaledObject
 
 __all__ = ["fallback", "modifiers"]
-
-_UNUSED = ScalingModifiers()
 
 
 def fallback(so: ScaledObject) -> Iterator[Refused]:
     """A fallback that could never act, or has no formula to fall back in."""
     if so.spec.fallback is None:
         return
-    used = _modifiers(so)
-    if only_resources(so) and not used.in_use():
+    if only_resources(so) and so.modifiers is None:
         words = "can never act: cpu and memory are read by the HPA itself"
         yield FALLBACK.at("spec.fallback", words)
-    if so.spec.fallback.behavior == "scalingModifiers" and not used.formula:
+    if so.spec.fallback.behavior == "scalingModifiers" and (so.modifiers is None or not so.modifiers.formula):
         yield FALLBACK_FORMULA.at("spec.fallback.behavior", "is scalingModifiers, and there is no formula")
 
 
 def modifiers(so: ScaledObject) -> Iterator[Refused]:
     """Modifiers that modify nothing, since there is no formula: KEDA's reconcile takes them."""
-    used = _modifiers(so)
-    if used.in_use() and not used.formula:
+    if so.modifiers is not None and not so.modifiers.formula:
         yield NO_FORMULA.at("spec.advanced.scalingModifiers.formula", "is required")
-
-
-def _modifiers(so: ScaledObject) -> ScalingModifiers:
-    return (so.spec.advanced.scaling_modifiers if so.spec.advanced else None) or _UNUSED

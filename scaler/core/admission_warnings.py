@@ -9,14 +9,13 @@ from typing import Any
 
 from scaler.core.admission_ownership import target
 from scaler.core.admission_requests import pod_spec
+from scaler.core.annotations import PROCESSING
 from scaler.core.model import ScaledObject
 from scaler.core.surroundings import Surroundings, Target, listed, mapping
 from scalers._lib.problem import Problem
 
-__all__ = ["PROCESSING", "hazards", "irrelevant"]
+__all__ = ["hazards", "irrelevant"]
 
-PROCESSING = "tidegate.dev/processing-seconds"
-"""How long one piece of work may take, in whole seconds: only the user knows."""
 _GRACE = 30
 """The API server's default of terminationGracePeriodSeconds."""
 
@@ -70,7 +69,7 @@ def _volumes(so: ScaledObject, mine: Target, workload: Mapping[str, Any]) -> Ite
 
 
 def _grace(so: ScaledObject, mine: Target, workload: Mapping[str, Any]) -> Iterator[Problem]:
-    """Less time to end than a piece of work takes."""
+    """Less time to end than a piece of work takes: only the user knows how long that is."""
     word = so.annotations.get(PROCESSING, "")
     if not (word.isascii() and word.isdigit()) or len(word) > len(str(1 << 31)):
         return  # A word that is no number is refused with the other annotations.
