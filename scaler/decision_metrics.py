@@ -18,7 +18,7 @@ class DecisionCollector(Collector):
         self._controller = controller
 
     def collect(self) -> Iterator[Metric]:
-        """Four families."""
+        """Five families."""
         held = CounterMetricFamily(
             "tidegate_held_replica_seconds",
             "Replicas times seconds that were held since triggers had no number, by their reason.",
@@ -42,3 +42,11 @@ class DecisionCollector(Collector):
         engaged = CounterMetricFamily("tidegate_brake_engagements", "How often the mass-event brake engaged.")
         engaged.add_metric((), self._controller.engagements)
         yield engaged
+        unadmitted = GaugeMetricFamily(
+            "tidegate_unadmitted_objects",
+            "1 for a ScaledObject that runs although KEDA's admission webhook refuses it, by KEDA's reason.",
+            labels=("namespace", "scaledObject", "reason"),
+        )
+        for labels in self._controller.unadmitted():
+            unadmitted.add_metric(labels, 1)
+        yield unadmitted

@@ -6,10 +6,11 @@ HPA asks for a metric ──► refresh ──► sources
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 
 from metrics_adapter.store import Metric, Store
 from scaler.clock import Clock
+from scaler.control.admissions import Admissions
 from scaler.control.credentials import Credentials
 from scaler.control.evaluator import Evaluator, Hooks
 from scaler.control.executor import Executor
@@ -66,6 +67,7 @@ class Controller:
         self._clock = clock
         self._settings = settings
         self.figures = Figures()
+        self._admissions = Admissions()
         self._tasks: list[asyncio.Task[None]] = []
         self._telling: asyncio.Task[None] | None = None
         self._queue: WorkQueue[Key] = WorkQueue(
@@ -172,6 +174,7 @@ class Controller:
             queue=self._queue,
             roster=self._roster,
             sightings=self._sightings,
+            admissions=self._admissions,
             reconciler=reconciler,
             finalizer=finalizer,
             evaluator=self._evaluator,
@@ -236,6 +239,10 @@ class Controller:
     def sources(self) -> list[SourceInfo]:
         """How the sources are doing."""
         return self._sources.sources()
+
+    def unadmitted(self) -> Iterator[tuple[str, str, str]]:
+        """Objects that KEDA's webhook would have refused: namespace, name, its reason."""
+        return self._admissions.refused()
 
     def braked(self) -> dict[str, int]:
         """How many objects the mass-event brake holds, by source."""

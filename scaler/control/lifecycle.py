@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from scaler.clock import Clock
+from scaler.control.admissions import Admissions
 from scaler.control.check_failed import CheckFailed
 from scaler.control.credentials import Credentials
 from scaler.control.evaluator import Evaluator
@@ -46,6 +47,7 @@ class Lifecycle:
     queue: WorkQueue[Key]
     roster: Roster
     sightings: Sightings
+    admissions: Admissions
     reconciler: Reconciler
     finalizer: Finalizer
     evaluator: Evaluator
@@ -109,6 +111,7 @@ class Lifecycle:
         """One reconcile, and what is said of it."""
         key = managed.key
         managed.observed = self.reconciler.observed(managed.so)
+        managed.unadmitted = self.admissions.judge(managed.so)
         self.reporter.pausing(managed)
         try:
             if not await self.reconciler.reconcile(managed):
@@ -158,4 +161,5 @@ class Lifecycle:
         self.credentials.forget(managed.key)
         self.restraints.forget(managed)
         self.figures.forget(managed)
+        self.admissions.forget(*managed.key)
         self.roster.remove(managed)

@@ -14,6 +14,7 @@ from scaler.control.results import Result
 from scaler.control.targets import Target, TargetKey
 from scaler.control.triggers import Built
 from scaler.core import status
+from scaler.core.admission import Refused
 from scaler.core.annotations import Activation
 from scaler.core.decision import Decision, Reason, Times
 from scaler.core.judgement import falls_back, judge
@@ -35,6 +36,8 @@ class Managed:
     activation: Activation = "floor"
     observed: bool = False
     """Decided about, and nothing is written."""
+    unadmitted: tuple[Refused, ...] = ()
+    """What KEDA's webhook would have refused."""
     brake_off: bool = False
     """The mass-event brake lets it through."""
     readings: Readings = field(default_factory=Readings)
