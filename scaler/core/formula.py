@@ -14,6 +14,7 @@ from scaler.core import formula_checker, formula_evaluator, formula_parser, form
 from scaler.core.formula_checker import ENVIRONMENT
 from scaler.core.formula_errors import MAX_LENGTH, FormulaError, Refusal
 from scaler.core.formula_nodes import Literal, Member, Name, Node, walk
+from scaler.core.formula_values import kind
 
 __all__ = ["Formula", "FormulaError", "compile", "milli", "parse_target"]
 
@@ -112,7 +113,7 @@ def _checked(root: Node, names: Collection[str], formula: str, cast: tuple[str, 
     try:
         found = formula_checker.check(root, names)
     except Refusal as refusal:
-        if 0 <= (refusal.at or 0) - len(cast[0]) < len(formula) or cast is _NO_CAST:
+        if 0 <= (refusal.at or 0) - len(cast[0]) < len(formula) or cast == _NO_CAST:
             raise
         refusal.mend = "make a number of it, as in a > b ? 1 : 0"
         refusal.problem = f"the result is no number: {refusal.problem}"
@@ -133,7 +134,7 @@ def _tried(made: Formula, names: Collection[str]) -> None:
 
 def _run(formula: Formula, values: Mapping[str, float | None], missing: float | None = None) -> float | None:
     found = formula_evaluator.evaluate(formula.root, values, missing)
-    if found is None and formula.cast is _CAST_UNLESS_NIL:
+    if found is None and formula.cast == _CAST_UNLESS_NIL:
         return None
     return _number(found)
 
@@ -141,7 +142,7 @@ def _run(formula: Formula, values: Mapping[str, float | None], missing: float | 
 def _number(found: Any) -> float:
     """expr's own cast of the result, behind KEDA's."""
     if isinstance(found, bool) or not isinstance(found, int | float):
-        raise Refusal("the result is no number", 0, "convert it with float()")
+        raise Refusal(f"the result is {kind(found)}, no number", 0, "convert it with float()")
     return float(found)
 
 

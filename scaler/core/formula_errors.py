@@ -18,8 +18,8 @@ __all__ = [
 
 MAX_LENGTH = 10_000
 """Characters of a formula. The longest in use are some hundred; this one is read in a few milliseconds."""
-MAX_NODES = 10_000
-"""Nodes of its tree, as in expr."""
+MAX_NODES = 5_000
+"""Nodes of its tree. expr allows twice as many; reading and running these takes some ten milliseconds."""
 MAX_DEPTH = 64
 """Expressions inside one another. The parser and the evaluator recurse, and Python allows 1,000 calls."""
 MAX_STEPS = 50_000

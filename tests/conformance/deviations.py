@@ -31,6 +31,13 @@ RULES: tuple[Rule, ...] = (
         applies=lambda _given, recorded: recorded.get("stage") == "panic",
         promise=lambda _given, recorded: {**recorded, "stage": "parse"},
     ),
+    # KEDA turns infinity, NaN and what is too large into the smallest int64: to scale on it is to scale in.
+    Rule(
+        "formula-without-a-number",
+        "formulas",
+        applies=lambda _given, recorded: recorded.get("milli") == -(1 << 63),
+        promise=lambda _given, _recorded: {"error": {"stage": "run"}},
+    ),
 )
 
 

@@ -10,7 +10,6 @@ __all__ = ["NOT_BUILT", "reason"]
 
 NOT_BUILT: tuple[str, ...] = (
     # Whole files of records.
-    "formulas",
     "lifecycle",
     "scaledobjects",
     # Trigger types.

@@ -56,7 +56,7 @@ def test_the_folder_comes_from_the_environment_or_is_our_own():
         ("triggers", {"type": "kafka"}, "not built yet: kafka"),
         ("triggers", {"type": "redis"}, None),
         ("triggers", {"type": "no-such-type"}, None),  # being refused is built
-        ("formulas", {"formula": "a"}, "not built yet: formulas"),
+        ("formulas", {"formula": "a"}, None),
         ("cron", {"timezone": "UTC"}, None),
         (
             "wire",
@@ -71,7 +71,8 @@ def test_only_what_is_listed_is_pending(stem, given, reason):
 
 
 def test_the_pending_list_is_sorted_within_its_halves_and_names_nothing_twice():
-    types = pending.NOT_BUILT[3:]
+    stems = {"lifecycle", "scaledobjects"}
+    types = [each for each in pending.NOT_BUILT if each not in stems]
     assert sorted(types) == list(types)
     assert len(set(pending.NOT_BUILT)) == len(pending.NOT_BUILT)
 
