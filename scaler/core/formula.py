@@ -97,7 +97,8 @@ def _parsed(formula: str, cast: tuple[str, str], names: Collection[str]) -> Node
         alone = _complaint(formula, names)
         if alone is not None:
             raise Refusal(alone.problem, (alone.at or 0) + len(cast[0]), alone.mend) from None
-        refusal.mend = "it is put into float( ): write one expression, and no // comment at its end"
+        if not refusal.mend:
+            refusal.mend = "it is put into float( ): write one expression, and no // comment at its end"
         raise
 
 
