@@ -137,12 +137,15 @@ class Reporter:
         _log.info("ScaledObject gone", object=managed.so.key)
 
     def _started(self, managed: Managed) -> None:
-        if not managed.started:
+        """Also told, the first time: what could not be read while another trigger brought the object in charge."""
+        first = not managed.started
+        if first:
             managed.started = True
             self._say(managed, "KEDAScalersStarted", "Started scalers watch", action="ScalersWatchStarted")
         for built in managed.triggers:
-            if built.error is not None:
-                self.trigger_failed(managed, built, built.error)
+            error = managed.readings.error(built) if first else built.error
+            if error is not None:
+                self.trigger_failed(managed, built, error)
 
     def _stopped(self, managed: Managed) -> None:
         if managed.started:

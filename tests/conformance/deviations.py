@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from object_rules import OBJECT_RULES
+
 __all__ = ["RULES", "Rule", "promised"]
 
 Record = Mapping[str, Any]
@@ -38,12 +40,15 @@ RULES: tuple[Rule, ...] = (
         applies=lambda _given, recorded: recorded.get("milli") == -(1 << 63),
         promise=lambda _given, _recorded: {"error": {"stage": "run"}},
     ),
+    *(Rule(name, "scaledobjects", applies, promise) for name, applies, promise in OBJECT_RULES),
 )
 
 
 def promised(stem: str, given: Record, recorded: Record) -> tuple[str | None, dict[str, Any]]:
-    """The name of the first rule that applies (or None), and the output to assert."""
+    """The names of the rules that apply (None where none does), and the output to assert: each builds on the one before."""
+    names, output = [], dict(recorded)
     for rule in RULES:
         if rule.stem == stem and rule.applies(given, recorded):
-            return rule.name, rule.promise(given, recorded)
-    return None, dict(recorded)
+            names.append(rule.name)
+            output = rule.promise(given, output)
+    return "+".join(names) or None, output

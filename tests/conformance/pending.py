@@ -11,7 +11,6 @@ __all__ = ["NOT_BUILT", "reason"]
 NOT_BUILT: tuple[str, ...] = (
     # Whole files of records.
     "lifecycle",
-    "scaledobjects",
     # Trigger types.
     "activemq",
     "apache-kafka",
