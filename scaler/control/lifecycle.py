@@ -4,7 +4,7 @@ The controller brings what happens (a key from the queue, a change of a target);
 the parts here, in the one order that is right.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
@@ -102,9 +102,10 @@ class Lifecycle:
             self.evaluator.tick(managed)
 
     def again(self, uid: str) -> None:
-        """What was held against the object no longer is: decide anew."""
+        """The budget of new pods has some for this object: decide anew."""
         managed = self.roster.by_uid.get(uid)
         if managed is not None:
+            managed.restraint = replace(managed.restraint, awaits_budget=False)
             self.evaluator.evaluate(managed)
 
     async def _bring(self, managed: Managed) -> None:

@@ -121,7 +121,8 @@ class Managed:
     @property
     def was_braked(self) -> bool:
         """Does the status say that the mass-event brake held the object?"""
-        return self.conditions["Active"].message.startswith(f"{Reason.BRAKED}:")
+        message = self.conditions["Active"].message
+        return message.startswith(f"{Reason.BRAKED}:") or message.endswith(status.BRAKED_TEXT)
 
     @property
     def triggers(self) -> tuple[Built, ...]:

@@ -66,6 +66,9 @@ class Restraints:
             now=self._clock.monotonic(),
         )
         self._hear(managed, edge)
+        braked = self._brake.braked(managed.uid)
+        if braked is not managed.restraint.braked:
+            managed.restraint = replace(managed.restraint, braked=braked)
 
     def restrain(self, managed: Managed, decision: Decision, replicas: int) -> bool:
         """A change from `replicas` is about to be made: is anything held against it that was not before?"""
@@ -99,7 +102,7 @@ class Restraints:
         self._hear(managed, edge)
         if managed.brake_off:
             self._hear(managed, self._brake.release(managed.uid))
-            managed.restraint = replace(managed.restraint, not_before=None)
+            managed.restraint = replace(managed.restraint, braked=False, not_before=None)
 
     def resume(self, managed: Managed) -> None:
         """The object was braked when the process before ended."""

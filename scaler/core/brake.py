@@ -217,6 +217,11 @@ class Brake:
         del self._objects[uid]
         return edge
 
+    def braked(self, uid: str) -> bool:
+        """Is the object affected: will its way to rest be paced?"""
+        known = self._objects.get(uid)
+        return known is not None and known.engaged is not None
+
     def engaged(self) -> dict[Hashable | None, int]:
         """How many objects are braked, by Source (None: by the controller's brake); empty when all is well."""
         scopes = (self._whole, *self._scopes.values())

@@ -201,6 +201,8 @@ def _without_work(
     until = _cooldown_end(policy, times)
     if now <= until:
         trail.hold("cooldown", f"until {until:%Y-%m-%dT%H:%M:%SZ}")
+        if restraint.braked:
+            trail.hold("brake", "mass-event brake, when the cooldown is over")
         waiting = f"{down} after {until:%Y-%m-%dT%H:%M:%SZ}"
         return _without(Reason.COOLING_DOWN, times, waiting, trail, until=until)
     held = _held_back(policy, replicas, now, restraint, trail)

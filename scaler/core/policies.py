@@ -3,7 +3,10 @@
 The object has passed `rules.refusals`; what those refuse is read here as if it were absent.
 """
 
+import math
+
 from scaler.core import annotations, desired
+from scaler.core.formula_strings import to_float
 from scaler.core.model import ScaledObject
 from scaler.core.policy import Fallback, Modifiers, Policy
 
@@ -54,10 +57,10 @@ def formula_names(so: ScaledObject) -> tuple[str, ...]:
 def number(text: str) -> float | None:
     """A number as Go's ParseFloat reads it, but finite; None for anything else."""
     try:
-        value = float(text) if text == text.strip() else None
+        value = to_float(text)
     except ValueError:
         return None
-    return value if value is not None and abs(value) < float("inf") else None
+    return value if math.isfinite(value) else None
 
 
 def _fallback(so: ScaledObject) -> Fallback | None:

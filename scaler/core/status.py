@@ -26,6 +26,7 @@ from scaler.core.outcome import COMPOSITE, By, Outcome
 from scaler.core.steps import Step
 
 __all__ = [
+    "BRAKED_TEXT",
     "PAUSED_TEXT",
     "UNPAUSED_TEXT",
     "Condition",
@@ -47,6 +48,7 @@ _ACTIVE_TEXT = "Scaling is performed because triggers are active"
 _FORCED_TEXT = "Scaling is performed because activation is being forced by annotation"
 _NOT_ACTIVE_TEXT = "Scaling is not performed because triggers are not active"
 _COOLDOWN_TEXT = "Scaler cooling down because triggers are not active"
+BRAKED_TEXT = "then the mass-event brake paces it"
 PAUSED_TEXT = "ScaledObject is paused"
 UNPAUSED_TEXT = "pause annotation removed for ScaledObject"
 _BY_EVALUATION = frozenset(
@@ -249,6 +251,8 @@ def _active(decision: Decision, now: Condition) -> Condition:
     status, word, text = _ACTIVE_OF[decision.reason]
     if decision.forced:
         text = _FORCED_TEXT
+    if decision.reason is Reason.COOLING_DOWN and any(step.name == "brake" for step in decision.trail):
+        text += f"; {BRAKED_TEXT}"
     entered = tuple(f"{before}: {text}" for before in _STEADY.get(decision.reason, ()))
     if (now.status, now.reason) == (status, word) and now.message in entered:
         return now
