@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import _generate_api
 import _generate_scalers
@@ -21,7 +21,9 @@ from prometheus_client import CollectorRegistry
 
 from metrics_adapter import telemetry as adapter
 from metrics_adapter.samples import Why
-from scaler import settings, telemetry
+from scaler import decision_metrics, settings, telemetry
+from scaler.control.controller import Controller
+from scaler.control.figures import Figures
 from scaler.control.source_settings import SourceSettings
 from scaler.control.unresolved import SecretForbidden
 from scaler.core import decision, status
@@ -98,9 +100,8 @@ def _reasons() -> str:
     for reason in Reason:
         situation, replicas = reason_rows()[reason]
         active = status.tick(_decision(reason), (), None, status.initial())["Active"]
-        rows.append(
-            (f"`{reason}`", situation, replicas, f"{active.status} `{active.reason}`", active.message)
-        )
+        said = f"{active.status} `{active.reason}`" if active.reason else "as it was"
+        rows.append((f"`{reason}`", situation, replicas, said, active.message))
     return table(("reason", "situation", "replicas", "condition Active", "its message"), rows)
 
 
@@ -112,7 +113,8 @@ def _ready() -> str:
     good, bad = _decision(Reason.HPA_IN_CHARGE), _decision(Reason.TRIGGERS_FAILED)
     fresh = status.initial()
     cases: tuple[tuple[str, dict[str, Condition]], ...] = (
-        ("all is well", status.reconciled(fresh)),
+        ("all is well", status.reconciled(fresh, fallback=False)),
+        ("paused", status.paused(fresh, fallback=False)),
         ("a check of the object failed", status.check_failed(fresh, Step.TARGET, why)),
         ("the target's replicas could not be read", status.replicas_unknown(fresh, why)),
         ("there is work, and a trigger is broken", status.tick(good, (broken,), None, fresh)),
@@ -162,11 +164,25 @@ def _settings(cls: type[Any]) -> str:
     return table(("setting", "type or unit", "default", "what and why", "flag"), rows)
 
 
+class _Quiet:
+    """What a collector asks of a controller that has nothing to tell."""
+
+    figures = Figures()
+    engagements = 0
+
+    def braked(self) -> dict[str, int]:
+        return {}
+
+    def unadmitted(self) -> Iterator[tuple[str, str, str]]:
+        return iter(())
+
+
 def _metrics() -> str:
     registry = CollectorRegistry()
     telemetry.ApiRequests(registry)
     adapter.Telemetry(registry)
     registry.register(telemetry.SourceCollector(list))
+    registry.register(decision_metrics.DecisionCollector(cast("Controller", _Quiet())))
     rows = [
         (f"`{family.name}{'_total' if family.type == 'counter' else ''}`", family.type, family.documentation)
         for family in registry.collect()

@@ -9,20 +9,24 @@ triggers last said), the present replicas, two moments and now make one Decision
 2. Nothing here reads a clock, a setting or the cluster, and nothing is remembered from call to call.
 3. The first of these that fits decides (facts: KEDA's executor):
 
-   | situation                                         | replicas                  | reason          |
-   |---------------------------------------------------|---------------------------|-----------------|
-   | paused                                            | the paused value, if any  | Paused          |
-   | work; at 0, or below minReplicaCount with an idle | floor, or what is needed¹ | Activated²      |
-   | work; otherwise                                   | leave to the HPA          | HPAInCharge     |
-   | no trigger says work, one has no number           | leave                     | TriggersFailed  |
-   | no work; below rest                               | rest                      | RaisedToMinimum |
-   | no work; above rest, which is 0 or idle; cooldown | leave                     | CoolingDown     |
-   | no work; above rest, which is 0 or idle           | rest                      | Deactivated³    |
-   | no work; otherwise                                | leave                     | AtRest          |
+   | situation                                          | replicas                  | reason          |
+   |----------------------------------------------------|---------------------------|-----------------|
+   | paused                                             | the paused value, if any  | Paused          |
+   | work; below¹; scale-out paused                     | leave                     | ScaleOutPaused  |
+   | work; below¹; no budget for new pods               | leave                     | AwaitsBudget    |
+   | work; below¹                                       | floor, or what is needed² | Activated       |
+   | work; otherwise                                    | leave to the HPA          | HPAInCharge     |
+   | no trigger says work, one has no number            | leave                     | TriggersFailed  |
+   | no work; below rest                                | rest                      | RaisedToMinimum |
+   | no work; above rest³; cooldown                     | leave                     | CoolingDown     |
+   | no work; above rest³; scale-in paused              | leave                     | ScaleInPaused   |
+   | no work; above rest³; the HPA is to scale in first | leave                     | ScalingIn       |
+   | no work; above rest³; the brake holds              | leave                     | Braked          |
+   | no work; above rest³                               | rest                      | Deactivated     |
+   | no work; otherwise                                 | leave                     | AtRest          |
 
-   floor is minReplicaCount, or 1; rest is idleReplicaCount, or minReplicaCount. ¹ `activation: desired`.
-   ² unless scale-out is paused (ScaleOutPaused) or the budget of new pods is used up (AwaitsBudget).
-   ³ unless scale-in is paused (ScaleInPaused), the HPA is to scale in first (ScalingIn) or the brake holds (Braked).
+   floor is minReplicaCount, or 1; rest is idleReplicaCount, or minReplicaCount. ¹ At 0, or below minReplicaCount where
+   there is an idleReplicaCount. ² `activation: desired`. ³ Where rest is 0 or idleReplicaCount.
 """
 
 from collections.abc import Sequence

@@ -102,8 +102,9 @@ class Policy:
 class Restraint:
     """What the controller holds against one object for the sake of all, or after a bad experience with it.
 
-    `braked`: the mass-event brake will pace its way to rest; `not_before`: only after that moment. `awaits_budget`: the budget of new pods
-    per minute is used up. `to_floor`: its last activation failed, so this one starts at the floor.
+    `braked`: the mass-event brake will pace its way to rest; `not_before`: only after that moment.
+    `awaits_budget`: the budget of new pods per minute is used up. `to_floor`: its last activation failed, so this
+    one starts at the floor.
     """
 
     braked: bool = False
