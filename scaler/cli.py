@@ -197,6 +197,50 @@ def check(
 
 
 @app.command()
+def explain(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAMESPACE/NAME", show_default=False, help="The ScaledObject."),
+    ] = None,
+    output: Output = "text",
+    last: Annotated[
+        int, typer.Option("--last", min=1, max=1000, help="So many entries of the journal at most.")
+    ] = 10,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on with what is new, until told to stop.")
+    ] = False,
+    kubeconfig: Annotated[
+        str | None,
+        typer.Option(
+            "--kubeconfig", metavar="F", help="The controller's cluster; else KUBECONFIG, else in-cluster."
+        ),
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            "--server", metavar="URL", help="The metrics port of a Tidegate on this machine instead."
+        ),
+    ] = None,
+    controller_namespace: Annotated[
+        str, typer.Option("--controller-namespace", metavar="NS", help="Where the controller's pods are.")
+    ] = "tidegate",
+    replay: Annotated[
+        str | None,
+        typer.Option(
+            "--replay", metavar="FILE|-", help="Decide again what was recorded: does the same come out?"
+        ),
+    ] = None,
+) -> None:
+    """Why a ScaledObject has the replicas it has. Exit 0: explained, 1: not, or a replay differs, 2: usage.
+
+    Reads the controller's journal through the API server (the right to get pods/proxy), or with --server on this machine.
+    """
+    from scaler.commands.explain import command
+
+    command(name, output, last, (kubeconfig, server, controller_namespace), follow=follow, replay=replay)
+
+
+@app.command()
 def render(
     filename: Files,
     more: More = None,

@@ -1,11 +1,16 @@
 """What the controller counts about itself, in Prometheus' terms, and the plain listener that shows it.
 
-The listener serves `/metrics`, `/healthz` and `/readyz` without TLS, on an address that is a setting (loopback by default).
+The listener serves `/metrics`, `/healthz` and `/readyz` without TLS, on an address that is a setting (loopback by default),
+and the journal under `/decisions` for `tidegate explain`.
 """
 
+import ipaddress
 from collections import Counter as Counts
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
+import msgspec
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -15,10 +20,13 @@ from prometheus_client.registry import Collector
 
 from scaler.control.results import SourceInfo
 
-__all__ = ["ApiRequests", "Listener", "SourceCollector"]
+__all__ = ["ApiRequests", "Decisions", "Listener", "SourceCollector"]
 
 _DRAIN = 1.0
 """Real seconds that open requests get when the listener closes."""
+
+_DIGITS = 10
+"""Longer numbers of entries are none."""
 
 _Figure = tuple[str, str, Callable[[SourceInfo], int]]
 """Name, help, and how it is read."""
@@ -105,21 +113,40 @@ def _labels(sources: list[SourceInfo]) -> list[tuple[str, str]]:
     return labels
 
 
-class Listener:
-    """The plain HTTP listener. `ready` says whether the watches are synced."""
+class Decisions(Protocol):
+    """Who knows why: the journal."""
 
-    def __init__(self, registry: CollectorRegistry, ready: Callable[[], bool]) -> None:
+    def document(self, namespace: str, name: str, last: int | None = None) -> dict[str, Any] | None:
+        """The JSON document about one object, with its newest `last` entries; None for one that is not known."""
+        ...
+
+    def objects(self) -> list[dict[str, Any]]:
+        """Every object with its last reason."""
+        ...
+
+
+class Listener:
+    """The plain HTTP listener. `ready` says whether the watches are synced; without `decisions` there are none to show."""
+
+    def __init__(
+        self, registry: CollectorRegistry, ready: Callable[[], bool], decisions: Decisions | None = None
+    ) -> None:
         self._registry = registry
         self._ready = ready
+        self._decisions = decisions
+        self._loopback = True
         self._runner: web.AppRunner | None = None
 
     async def start(self, host: str, port: int) -> None:
-        """Listen on `host`:`port` (0: a free port). Raises OSError."""
-        app = web.Application()
+        """Listen on `host`:`port` (0: a free one). Raises OSError."""
+        self._loopback = _is_loopback(host)
+        app = web.Application(middlewares=[self._check_host])
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/livez", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/decisions", self._objects)
+        app.router.add_get("/decisions/{namespace}/{name}", self._document)
         # Nobody who sends or reads slowly keeps the process from ending.
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_DRAIN, lingering_time=_DRAIN)
         await self._runner.setup()
@@ -137,6 +164,22 @@ class Listener:
         if self._runner is not None:
             await self._runner.cleanup()
 
+    @web.middleware
+    async def _check_host(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """On loopback, a browser tricked into resolving some name to 127.0.0.1 must not get in.
+
+        The port does not matter: it is another one behind `kubectl port-forward`. Elsewhere any name may be right: through
+        the API server's pod proxy it is the API server's own.
+        """
+        name = request.headers.get("Host", "")
+        if self._loopback and not _is_loopback(_hostname(name)):
+            return _json(
+                {"error": f"Host {name!r} is refused: this listener answers to loopback names only"}, 403
+            )
+        return await handler(request)
+
     async def _healthz(self, _: web.Request) -> web.Response:
         return web.Response(text="ok")
 
@@ -146,3 +189,40 @@ class Listener:
     async def _metrics(self, _: web.Request) -> web.Response:
         body = generate_latest(self._registry)
         return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+
+    async def _objects(self, _: web.Request) -> web.Response:
+        return _json({"objects": self._decisions.objects() if self._decisions is not None else []})
+
+    async def _document(self, request: web.Request) -> web.Response:
+        namespace, name = request.match_info["namespace"], request.match_info["name"]
+        wanted = request.query.get("last", "")
+        if wanted and not (wanted.isascii() and wanted.isdigit() and len(wanted) < _DIGITS):
+            return _json({"error": f"last={wanted[:_DIGITS]!r} is no count of entries"}, 400)
+        last = int(wanted) if wanted else None
+        found = self._decisions.document(namespace, name, last) if self._decisions is not None else None
+        if found is None:
+            text = f"no ScaledObject {namespace}/{name} is known here; /decisions lists those that are"
+            return _json({"error": text, "object": {"namespace": namespace, "name": name}}, 404)
+        return _json(found)
+
+
+def _json(body: dict[str, Any], status: int = 200) -> web.Response:
+    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+    return web.Response(
+        status=status, body=msgspec.json.encode(body), content_type="application/json", headers=headers
+    )
+
+
+def _hostname(host: str) -> str:
+    """The name in a Host header, without its port; "" for what is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

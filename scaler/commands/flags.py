@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import typer
 
@@ -12,7 +13,7 @@ from scaler.clock import SystemClock
 from scaler.commands.process import USAGE, fail
 from scalers._lib.text import parse_seconds
 
-__all__ = ["address", "clock", "duration", "namespaces", "refuse", "writable"]
+__all__ = ["address", "clock", "duration", "loopback", "namespaces", "refuse", "writable"]
 
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z", re.ASCII)
 
@@ -48,6 +49,21 @@ def address(text: str, flag: str) -> str:
         return str(ipaddress.ip_address(text))
     except ValueError as error:
         raise refuse(flag, text, "write an IP address, such as 127.0.0.1 or 0.0.0.0") from error
+
+
+def loopback(url: str, flag: str) -> str:
+    """The address `http://HOST:PORT` of a listener on this machine; nothing else may be asked without TLS and a login."""
+    words = "write http://127.0.0.1:PORT, this machine's own address; a cluster is asked with --kubeconfig"
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port or 80
+        local = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError as error:
+        raise refuse(flag, url, words) from error
+    extra = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
+    if parts.scheme != "http" or not local or extra:
+        raise refuse(flag, url, words)
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
 def namespaces(names: Iterable[str], flag: str = "--namespace") -> tuple[str, ...]:

@@ -50,6 +50,9 @@ async def _up(embedded: Embedded, kubeconfig_out: Path | None) -> None:
         if kubeconfig_out is not None:
             write_private(kubeconfig_out, dump([embedded.cluster.kubeconfig()]))
         typer.echo(f"ready {embedded.cluster.url}")
+        if embedded.tidegate is not None:
+            server = f"http://127.0.0.1:{embedded.tidegate.listener.port}"
+            typer.echo(f"to ask why: tidegate explain NAMESPACE/NAME --server {server}", err=True)
         await asyncio.Event().wait()
 
 

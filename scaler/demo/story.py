@@ -106,6 +106,9 @@ async def _tell(
     screen.note(
         f"cluster, controller and metrics API are up at {embedded.cluster.url}; the HPA looks every {HPA_SYNC:g} s"
     )
+    if embedded.tidegate is not None:
+        server = f"http://127.0.0.1:{embedded.tidegate.listener.port}"
+        screen.note(f"to ask why: tidegate explain {NAMESPACE}/{NAME} --server {server}")
     looking = asyncio.create_task(_look(clock, embedded, client, seen, jobs, screen, limit))
     pushing = asyncio.create_task(_push(clock, client, jobs, seen, screen))
     try:

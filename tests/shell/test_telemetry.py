@@ -1,9 +1,11 @@
 """What the plain listener shows of the sources and of the requests to the API server."""
 
 import asyncio
+import contextlib
 from dataclasses import replace
 
 import aiohttp
+import pytest
 from prometheus_client import CollectorRegistry
 
 from scaler.control.results import SourceInfo
@@ -103,8 +105,98 @@ async def test_who_never_ends_a_request_does_not_hold_up_the_end():
     listener = Listener(CollectorRegistry(), lambda: True)
     await listener.start("127.0.0.1", 0)
     reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
-    writer.write(b"POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+    writer.write(b"POST /metrics HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
     assert (await reader.readline()).endswith(b"405 Method Not Allowed\r\n")
     async with asyncio.timeout(5):
         await listener.close()
     writer.close()
+
+
+class Known:
+    """A journal of one object."""
+
+    def document(self, namespace, name, last=None):
+        return {"answer": f"{last}"} if (namespace, name) == ("shop", "worker") else None
+
+    def objects(self):
+        return [{"namespace": "shop", "name": "worker"}]
+
+
+@contextlib.asynccontextmanager
+async def asked(decisions=None, host="127.0.0.1"):
+    listener = Listener(CollectorRegistry(), lambda: True, decisions)
+    await listener.start(host, 0)
+    try:
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{listener.port}") as session:
+            yield session
+    finally:
+        await listener.close()
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "body"),
+    [
+        ("/decisions/shop/worker", 200, {"answer": "None"}),
+        ("/decisions/shop/worker?last=3", 200, {"answer": "3"}),
+        ("/decisions", 200, {"objects": [{"namespace": "shop", "name": "worker"}]}),
+        ("/decisions/shop/worker?last=-1", 400, {"error": "last='-1' is no count of entries"}),
+        ("/decisions/shop/worker?last=" + "9" * 5000, 400, None),
+        (
+            "/decisions/shop/w%2Fx",
+            404,
+            {
+                "error": "no ScaledObject shop/w/x is known here; /decisions lists those that are",
+                "object": {"namespace": "shop", "name": "w/x"},
+            },
+        ),
+    ],
+)
+async def test_decisions_are_served_as_json(path, status, body):
+    async with asked(Known()) as session, session.get(path) as response:
+        assert response.status == status
+        assert response.content_type == "application/json"
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        found = await response.json()
+        assert body is None or found == body
+
+
+async def test_decisions_are_read_only_and_may_be_none():
+    async with asked() as session:
+        async with session.get("/decisions") as response:
+            assert await response.json() == {"objects": []}
+        async with session.get("/decisions/shop/worker") as response:
+            assert response.status == 404
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            async with session.request(method, "/decisions/shop/worker") as response:
+                assert response.status == 405
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 200),
+        ("localhost:1", 200),
+        ("[::1]:8080", 200),
+        ("127.9.9.9:80", 200),
+        ("evil.example", 403),
+        ("evil.example:8080", 403),
+        ("127.0.0.1.evil.example", 403),
+        ("localhost.evil.example", 403),
+        ("10.0.0.1", 403),
+        ("[", 403),
+    ],
+)
+async def test_a_browser_led_astray_by_dns_is_refused(host, status):
+    async with asked(Known()) as session:
+        for path in ("/decisions", "/decisions/shop/worker", "/metrics", "/readyz"):
+            async with session.get(path, headers={"Host": host}) as response:
+                assert response.status == status
+
+
+async def test_a_listener_for_the_network_answers_to_any_name():
+    """Through the API server's pod proxy the name is the API server's."""
+    async with (
+        asked(Known(), host="0.0.0.0") as session,
+        session.get("/decisions/shop/worker", headers={"Host": "kubernetes.example"}) as response,
+    ):
+        assert response.status == 200
