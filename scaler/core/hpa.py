@@ -32,6 +32,8 @@ __all__ = [
 
 OWNER_LABEL = "scaledobject.keda.sh/name"
 EXCLUDED_LABELS = "scaledobject.keda.sh/hpa-excluded-labels"
+_COPIED = ("autoscaling.keda.sh/", "scaledobject.keda.sh/", "tidegate.dev/")
+"""Annotations that an HPA has only as copies of its object's."""
 _LONGEST_LABEL = 63
 
 
@@ -87,13 +89,17 @@ def render(so: ScaledObject, metrics: Sequence[TriggerMetrics], version: str) ->
 def difference(live: Mapping[str, Any], wanted: Mapping[str, Any]) -> tuple[str, ...]:
     """The paths of the fields of `live` that differ from `wanted`; () when nothing needs a write.
 
-    Labels, annotations and owners that others added are left alone (facts 2.5, but annotations too).
+    Labels, annotations and owners that others added are left alone (facts 2.5, but annotations too). What only an object
+    can have said, such as a pause, goes when the object says nothing any more.
     """
     found: list[str] = []
     mine, theirs = wanted.get("metadata", {}), live.get("metadata", {})
     for field in ("labels", "annotations"):
         have = theirs.get(field) or {}
         found += [f"metadata.{field}.{k}" for k, v in (mine.get(field) or {}).items() if have.get(k) != v]
+    if not mine.get("annotations"):
+        left = sorted(name for name in theirs.get("annotations") or {} if name.startswith(_COPIED))
+        found += [f"metadata.annotations.{name}" for name in left]
     if _owners_differ(theirs.get("ownerReferences") or [], mine.get("ownerReferences") or []):
         found.append("metadata.ownerReferences")
     live_spec = known(defaulted(live).get("spec"))

@@ -296,6 +296,17 @@ def test_what_others_add_is_left_alone():
     assert hpa.difference(live, wanted) == ()
 
 
+def test_what_the_object_alone_said_goes_with_its_last_annotation():
+    wanted = edited()
+    wanted["metadata"].pop("annotations", None)
+    live = stored(wanted)
+    live["metadata"]["annotations"] = {"other": "y", "autoscaling.keda.sh/force-activation": "true"}
+    assert hpa.difference(live, wanted) == ("metadata.annotations.autoscaling.keda.sh/force-activation",)
+    wanted["metadata"]["annotations"] = {"n": "1"}  # KEDA compares no further than this (facts 2.5).
+    live["metadata"]["annotations"]["n"] = "1"
+    assert hpa.difference(live, wanted) == ()
+
+
 def test_another_controller_is_taken_over():
     wanted = edited()
     live = stored(wanted)
