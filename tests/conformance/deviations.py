@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hpa_rules import HPA_RULES
 from object_rules import OBJECT_RULES
 
 __all__ = ["RULES", "Rule", "promised"]
@@ -40,7 +41,10 @@ RULES: tuple[Rule, ...] = (
         applies=lambda _given, recorded: recorded.get("milli") == -(1 << 63),
         promise=lambda _given, _recorded: {"error": {"stage": "run"}},
     ),
-    *(Rule(name, "scaledobjects", applies, promise) for name, applies, promise in OBJECT_RULES),
+    *(
+        Rule(name, "scaledobjects", applies, promise)
+        for name, applies, promise in (*OBJECT_RULES, *HPA_RULES)
+    ),
 )
 
 

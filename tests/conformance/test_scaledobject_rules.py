@@ -8,6 +8,7 @@ from pathlib import Path
 
 import deviations
 import pytest
+from hpa_rules import HPA_RULES
 from object_rules import OBJECT_RULES
 from playing import found_different
 from promises import Story
@@ -57,6 +58,12 @@ def scaled(*triggers, name="worker", to="web", **spec):
     }
 
 
+def composed(**modifiers):
+    """One whose two lists, a and b, are `first` and `second` of a formula."""
+    triggers = (trigger("a", name="first"), trigger("b", name="second"))
+    return scaled(*triggers, advanced={"scalingModifiers": modifiers})
+
+
 def hpa(name, to="web"):
     return {
         "apiVersion": "autoscaling/v2",
@@ -92,6 +99,8 @@ def given(manifest, *existing, lists=None, patches=()):
     return {"manifest": manifest, "existing": [*existing], "lists": lists or {}, "patches": [*patches]}
 
 
+STARTED = ("ScaledObjectReady", "KEDAScalersStarted")
+TO_ZERO = (*STARTED, "KEDAScaleTargetDeactivated")
 FAILED = state("False ScaledObjectCheckFailed", "Unknown UnknownState", web=1)
 LOST_SECRET = {"env": [{"name": "X", "valueFrom": {"secretKeyRef": {"name": "gone", "key": "k"}}}]}
 
@@ -99,10 +108,7 @@ CASES = {
     "a-field-of-a-newer-release": (
         "unknown-field-kept",
         given(scaled(trigger(), advanced={"colour": {"red": [1, 2]}}, colour="blue"), workload()),
-        recorded(
-            state(web=0), events=["ScaledObjectReady", "KEDAScalersStarted", "KEDAScaleTargetDeactivated"]
-        )
-        | {"stored_spec": scaled(trigger(), advanced={})["spec"]},
+        recorded(state(web=0), events=TO_ZERO) | {"stored_spec": scaled(trigger(), advanced={})["spec"]},
     ),
     "an-unknown-type-beside-an-empty-list": (
         "one-bad-trigger",
@@ -143,15 +149,13 @@ CASES = {
         recorded(
             state(active="True ScalerActive", web=3),
             state("False ScaledObjectCheckFailed", "Unknown UnknownState", web=3),
-            events=["ScaledObjectReady", "KEDAScalersStarted", "KEDAScalerFailed"],
+            events=[*STARTED, "KEDAScalerFailed"],
         ),
     ),
     "an-authentication-that-is-not-there": (
         "missing-credentials",
         given(scaled(trigger(authenticationRef={"name": "nobody"})), workload()),
-        recorded(
-            state(web=0), events=["ScaledObjectReady", "KEDAScalersStarted", "KEDAScaleTargetDeactivated"]
-        ),
+        recorded(state(web=0), events=TO_ZERO),
     ),
     "a-variable-that-nobody-names": (
         "variables-needed-only",
@@ -177,7 +181,7 @@ CASES = {
         ),
         recorded(
             state(web=0, other=0),
-            events=["ScaledObjectReady", "KEDAScalersStarted", "KEDAScaleTargetDeactivated"],
+            events=TO_ZERO,
         ),
     ),
     "renamed-to-an-hpa-that-exists": (
@@ -186,7 +190,7 @@ CASES = {
         recorded(
             state(web=0),
             state("False ScaledObjectCheckFailed", "Unknown UnknownState", web=0),
-            events=["ScaledObjectReady", "KEDAScalersStarted", "KEDAScaleTargetDeactivated"],
+            events=TO_ZERO,
         ),
     ),
     "edited-to-a-source-that-refuses": (
@@ -199,12 +203,7 @@ CASES = {
         recorded(
             state(web=0),
             state("False ScaledObjectCheckFailed", "Unknown UnknownState", web=0),
-            events=[
-                "ScaledObjectReady",
-                "KEDAScalersStarted",
-                "KEDAScaleTargetDeactivated",
-                "KEDAScalerFailed",
-            ],
+            events=[*TO_ZERO, "KEDAScalerFailed"],
         ),
     ),
     "edited-to-bad-metadata-at-work": (
@@ -218,13 +217,13 @@ CASES = {
         recorded(
             state(active="True ScalerActive", web=2),
             state("False ScaledObjectCheckFailed", "Unknown UnknownState", web=2),
-            events=["ScaledObjectReady", "KEDAScalersStarted", "KEDAScalerFailed"],
+            events=[*STARTED, "KEDAScalerFailed"],
         ),
     ),
     "from-below-the-idle-count": (
         "raised-to-idle",
         given(scaled(idleReplicaCount=1, minReplicaCount=3), workload(replicas=0)),
-        recorded(state(web=0), events=["ScaledObjectReady", "KEDAScalersStarted"]),
+        recorded(state(web=0), events=STARTED),
     ),
     "a-behavior-that-the-api-server-refuses": (
         "refused-hpa-told",
@@ -242,16 +241,23 @@ CASES = {
         ),
         recorded(FAILED, events=["KEDAScalersStarted"]),
     ),
+    "a-formula-that-divides-by-an-empty-list": (
+        "formula-failed",
+        given(composed(formula="first / second", target="2"), workload(replicas=2), lists={"a": 4}),
+        recorded(state(web=0), events=TO_ZERO),
+    ),
+    "a-formula-with-an-activation-target-in-words": (
+        "activation-target-refused",
+        given(
+            composed(formula="first + second", target="2", activationTarget="some"),
+            workload(),
+            lists={"a": 4},
+        ),
+        recorded(state(active="Unknown ", web=1), events=STARTED),
+    ),
     "a-formula-without-a-target": (
         "fewer-events",
-        given(
-            scaled(
-                trigger("a", name="first"),
-                trigger("b", name="second"),
-                advanced={"scalingModifiers": {"formula": "first + second"}},
-            ),
-            workload(),
-        ),
+        given(composed(formula="first + second"), workload()),
         recorded(FAILED, events=["KEDAScalersStarted"]),
     ),
 }
@@ -262,7 +268,7 @@ def with_hpas(record, output):
     before = []
     for _, stage in Story(record, output).stages():
         others = [rules.defaulted(each) for each in stage.around("HorizontalPodAutoscaler")]
-        own = [stage.own_hpa()] if stage.recorded["ready"]["status"] == "True" else []
+        own = [stage.own_hpa()] if stage.recorded["ready"]["status"] == "True" and not stage.refused else []
         stage.recorded["hpas"] += [each for each in others if each["metadata"]["name"] != stage.so.hpa_name]
         before = own or [each for each in before if each["metadata"]["name"] == stage.so.hpa_name]
         stage.recorded["hpas"] += before
@@ -279,7 +285,7 @@ async def test_a_promise_is_kept(name, redis):
     assert not different
 
 
-@pytest.mark.parametrize("rule", [name for name, _, _ in OBJECT_RULES])
+@pytest.mark.parametrize("rule", [name for name, _, _ in (*OBJECT_RULES, *HPA_RULES)])
 def test_a_rule_has_its_paragraph_and_its_record(rule):
     text = (Path(__file__).parents[2] / "docs" / "differences.md").read_text(encoding="utf-8")
     assert f'<a id="{rule}"></a>' in text
