@@ -15,9 +15,9 @@ from scaler.control.environment import Container, containers_of, service_account
 from scaler.control.versions import later
 from scaler.core.model import ScaleTargetRef
 from scaler.kube.client import Kube
-from scaler.kube.errors import Forbidden, NotFound, Unauthenticated, Unreachable
+from scaler.kube.errors import Forbidden, NotFound, Unauthenticated, UnknownKind, Unreachable
 from scaler.kube.informer import Informer
-from scaler.kube.mapper import Mapper
+from scaler.kube.mapper import Mapped, Mapper
 from scaler.kube.resources import DEPLOYMENTS, STATEFUL_SETS, Resource
 
 __all__ = ["Target", "TargetError", "TargetKey", "Targets"]
@@ -101,7 +101,7 @@ class Targets:
         """The resource behind a scaleTargetRef, watched from now on. Raises TargetError, KubeError."""
         resource = _KNOWN.get((ref.api_version.partition("/")[0], ref.kind))
         if resource is None:
-            mapped = await self._mapper.find(ref.api_version, ref.kind)
+            mapped = await self._mapped(ref)
             resource = mapped.resource
             if not resource.namespaced:
                 text = f"{ref.api_version} {ref.kind} belongs to no namespace, so none can be in {namespace}"
@@ -111,6 +111,15 @@ class Targets:
         if resource not in self._informers:
             self._watch(resource)
         return TargetKey(resource, namespace, ref.name)
+
+    async def _mapped(self, ref: ScaleTargetRef) -> Mapped:
+        """As discovery has it. KEDA knows two kinds by name in every group: one that is not served is merely not there."""
+        try:
+            return await self._mapper.find(ref.api_version, ref.kind)
+        except UnknownKind as error:
+            if ref.kind not in {kind for _, kind in _KNOWN} or ref.api_version.count("/") > 1:
+                raise
+            raise TargetError(f"spec.scaleTargetRef: {error}", event=MISSING) from error
 
     async def check(self, key: TargetKey) -> Target:
         """The target, which exists. Raises TargetError when it does not or may not be watched, KubeError."""

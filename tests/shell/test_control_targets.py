@@ -203,6 +203,16 @@ async def test_kinds_that_cannot_be_targets(scene, resources, error, text):
         await scene.targets.find(WIDGET, "shop")
 
 
+async def test_a_deployment_of_a_group_that_is_not_served_is_no_unknown_kind(scene):
+    scene.answer("/apis/extensions/v1beta1", {"kind": "APIResourceList", "resources": []})
+    old = ScaleTargetRef(apiVersion="extensions/v1beta1", kind="Deployment", name="web")
+    with pytest.raises(TargetError, match=r"spec.scaleTargetRef: extensions/v1beta1 Deployment") as caught:
+        await scene.targets.find(old, "shop")
+    assert caught.value.event == module.MISSING
+    with pytest.raises(UnknownKind):
+        await scene.targets.find(ScaleTargetRef(apiVersion="a/b/c", kind="Deployment", name="web"), "shop")
+
+
 async def test_a_kind_without_scale_that_exists_is_named_so(scene):
     resources = [{"name": "widgets", "kind": "Widget", "namespaced": True}]
     scene.answer("/apis/lab.test/v1", {"kind": "APIResourceList", "resources": resources})
