@@ -5,7 +5,7 @@ Kubernetes' RBAC decides who may read it.
 """
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from scaler.core.explain_replay import replayed
 from scaler.core.explain_text import entry_line, lines, plain
 from scaler.kube.errors import KubeError
 
-__all__ = ["command"]
+__all__ = ["command", "explanation"]
 
 _Open = Callable[[], AbstractAsyncContextManager[Journals]]
 _EVERY = 1.0
@@ -54,9 +54,8 @@ def command(
     clock = flags.clock()
     with suppress(process.Stopped):
         try:
-            process.run(
-                _explain((namespace, name), output, last, _journals(where, clock), clock, follow=follow)
-            )
+            journals = _journals(where, clock)
+            process.run(_print(explanation((namespace, name), output, last, journals, clock, follow=follow)))
         except (NoAnswerError, KubeError, OSError) as error:
             raise process.fail(error) from error
 
@@ -72,7 +71,12 @@ def _journals(where: tuple[str | None, str | None, str], clock: Clock) -> _Open:
     return lambda: through_loopback(address, clock)
 
 
-async def _explain(
+async def _print(said: AsyncIterator[str]) -> None:
+    async for line in said:
+        typer.echo(line)
+
+
+async def explanation(
     key: tuple[str, str],
     output: str,
     last: int,
@@ -80,52 +84,37 @@ async def _explain(
     clock: Clock,
     *,
     follow: bool,
-) -> None:
+) -> AsyncIterator[str]:
+    """What is printed, line by line; with `follow` without an end. Raises NoAnswerError or KubeError."""
     async with journals() as asked:
         document = await asked.document(*key, last)
-        if not follow:
-            _print(document, output, last)
-            return
         shown = ""
         if output == "text":
-            _print(document, output, last)
+            for line in lines(document, last):
+                yield line
             shown = _newest(document)
-        await _follow(asked, key, (output, last), (document, shown), clock)
+        elif not follow:
+            yield msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+        answer = document.get("answer")
+        while follow:
+            for entry in _fresh(document, shown):
+                yield entry_line(entry) if output == "text" else msgspec.json.encode(entry).decode()
+            shown = max(shown, _newest(document))
+            if output == "text" and document.get("answer") != answer:
+                answer = document.get("answer")  # It changes with the HPA, too, which makes no entry.
+                yield f"now: {plain(answer)}"
+            await clock.pause(_EVERY)
+            document = await asked.document(*key, last)
 
 
-async def _follow(
-    asked: Journals,
-    key: tuple[str, str],
-    how: tuple[str, int],
-    begun: tuple[Mapping[str, Any], str],
-    clock: Clock,
-) -> None:
-    """Print what is new, an entry a line, until told to stop; as text also an answer that changed with the HPA alone."""
-    (output, last), (document, shown) = how, begun
-    said = document.get("answer") if output == "text" else None
-    while True:
-        fresh = [entry for entry in document.get("entries") or () if str(entry.get("first")) > shown]
-        shown = max(shown, _newest(document))
-        for entry in sorted(fresh, key=lambda e: str(e.get("first"))):
-            line = entry_line(entry) if output == "text" else msgspec.json.encode(entry).decode()
-            typer.echo(line)
-        if output == "text" and document.get("answer") != said:
-            said = document.get("answer")
-            typer.echo(f"now: {plain(said)}")
-        await clock.pause(_EVERY)
-        document = await asked.document(*key, last)
+def _fresh(document: Mapping[str, Any], shown: str) -> list[Mapping[str, Any]]:
+    """The entries that began after `shown`, oldest first."""
+    entries = [entry for entry in document.get("entries") or () if str(entry.get("first")) > shown]
+    return sorted(entries, key=lambda entry: str(entry.get("first")))
 
 
 def _newest(document: Mapping[str, Any]) -> str:
     return max((str(entry.get("first")) for entry in document.get("entries") or ()), default="")
-
-
-def _print(document: Mapping[str, Any], output: str, last: int) -> None:
-    if output == "json":
-        typer.echo(msgspec.json.format(msgspec.json.encode(document), indent=2).decode())
-    else:
-        for line in lines(document, last):
-            typer.echo(line)
 
 
 def _replay(file: str) -> None:

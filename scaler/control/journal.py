@@ -18,6 +18,7 @@ from scaler.core.explain_document import document, summary
 from scaler.core.explain_entries import Actor, Facts, Kind, Subject
 from scaler.core.explain_hpa import view
 from scaler.core.record import Given
+from scaler.core.status import steady
 from scaler.core.steps import Step
 from scaler.kube.client import Object
 
@@ -165,7 +166,7 @@ class Journal:
         return page
 
     def _refuse(self, page: Page, step: Step, text: str) -> None:
-        told = f"{step}: {text}"
+        told = f"{step}: {steady(text)}"
         page.refusal = page.happened("refused", "ScaledObjectCheckFailed", told, self._clock.now())
         self._trim(page)
 

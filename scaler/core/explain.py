@@ -16,6 +16,7 @@ from scaler.core.judgement import counted, judge
 from scaler.core.outcome import COMPOSITE, By, Outcome
 from scaler.core.policy import Policy
 from scaler.core.record import Given
+from scaler.core.status import steady
 from scaler.core.trail import proposed
 
 __all__ = ["Answer", "answer", "asked_for", "hpa_word", "judged", "winner"]
@@ -37,8 +38,14 @@ class Answer:
         count = ""
         if self.replicas is not None:
             count = f"{self.replicas} replica{'' if self.replicas == 1 else 's'}. "
-        text = ". ".join(" ".join(sentence.split()).rstrip(".") for sentence in self.sentences if sentence)
+        text = ". ".join(_sentence(sentence) for sentence in self.sentences if sentence)
         return f"{name}: {count}{self.word}: {text}"
+
+
+def _sentence(text: str) -> str:
+    """On one line. What fails reads the same whether it was tried just now or left alone after a failure."""
+    lines = (" ".join(line.split()) for line in steady(text).splitlines())
+    return "; ".join(line for line in lines if line).rstrip(".")
 
 
 def answer(
@@ -169,11 +176,11 @@ def _stand_ins(policy: Policy, outcomes: Sequence[Outcome], decision: Decision) 
 def _fallen(policy: Policy, outcome: Outcome, failure: str) -> str:
     fallback = policy.fallback
     if fallback is None:
-        return f"a fallback stands in for {outcome.metric}"
+        return f"A fallback stands in for {outcome.metric}"
     if outcome.metric == COMPOSITE and not outcome.failures:
-        return f"the fallback's {fallback.replicas} replicas stand in for the formula's value (spec.fallback)"
+        return f"The fallback's {fallback.replicas} replicas stand in for the formula's value (spec.fallback)"
     return (
-        f"the fallback stands in for {outcome.metric}, {outcome.failures} failed polls being more than failureThreshold "
+        f"The fallback stands in for {outcome.metric}, {outcome.failures} failed polls being more than failureThreshold "
         f"{fallback.threshold}: {fallback.replicas} replicas, behavior {fallback.behavior} ({failure})"
     )
 
@@ -192,7 +199,7 @@ def _below(outcomes: Sequence[Outcome], decision: Decision, facts: Mapping[int, 
 
 
 def _hpa_trouble(word: HpaWord, outcomes: Sequence[Outcome]) -> str:
-    text = f"the HPA cannot work: {word}"
+    text = f"The HPA cannot work: {word}"
     if "Metric" in word.word and not any(outcome.unknown for outcome in outcomes):
         text += f"; Tidegate has the numbers, so look at the APIService {_API_SERVICE}"
     return text

@@ -22,6 +22,7 @@ from scaler.core.judgement import counted
 from scaler.core.outcome import Outcome
 from scaler.core.policy import Pause
 from scaler.core.record import Given, to_record
+from scaler.core.status import steady
 from scaler.core.trail import proposed
 
 __all__ = ["Entry", "document", "moment", "summary"]
@@ -33,7 +34,9 @@ def document(
     subject: Subject, entries: Sequence[Entry], now: datetime, last: int | None = None
 ) -> dict[str, Any]:
     """The document. `entries` in any order; of them the newest `last`, all where that is None."""
-    newest = sorted(entries, key=lambda entry: entry.last)[::-1]  # Of equal moments, too, the later told first.
+    newest = sorted(entries, key=lambda entry: entry.last)[
+        ::-1
+    ]  # Of equal moments, too, the later told first.
     decided = next((entry for entry in newest if isinstance(entry, Decided)), None)
     scaled = next((entry for entry in newest if isinstance(entry, Scaled)), None)
     happened = next((entry for entry in newest if isinstance(entry, Happened)), None)
@@ -131,14 +134,16 @@ def _trigger(outcome: Outcome, replicas: int, *, won: bool, counts: bool) -> dic
         "asksFor": proposed(outcome, replicas),
         "counts": counts,
         "won": won,
-        "error": {"reason": outcome.reason, "message": outcome.message} if outcome.reason else None,
+        "error": {"reason": outcome.reason, "message": steady(outcome.message)} if outcome.reason else None,
         "failures": outcome.failures,
         "failingSince": moment(outcome.since) if outcome.since is not None else None,
     }
 
 
 def _trail(decision: Decision) -> list[dict[str, Any]]:
-    return [{"name": s.name, "before": s.before, "after": s.after, "note": s.note} for s in decision.trail]
+    return [
+        {"name": s.name, "before": s.before, "after": s.after, "note": steady(s.note)} for s in decision.trail
+    ]
 
 
 def _entry(entry: Entry) -> dict[str, Any]:
@@ -152,7 +157,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
     return {
         "kind": "decision",
         "reason": str(decision.reason),
-        "text": decision.message,
+        "text": steady(decision.message),
         "first": moment(entry.first),
         "last": moment(entry.last),
         "count": entry.count,

@@ -109,12 +109,12 @@ def _failed(hpa: HpaView) -> HpaWord | None:
     """What keeps it from computing or from writing a count; or that it waits at zero."""
     able, active = hpa.conditions.get("AbleToScale"), hpa.conditions.get("ScalingActive")
     if able is not None and able.status == "False":
-        return HpaWord(able.reason, able.message, trouble=True)
+        return HpaWord(able.reason, able.message.strip(), trouble=True)
     if active is None or active.status != "False":
         return None
     if active.reason == "ScalingDisabled":
         return HpaWord(active.reason, "at 0 replicas the HPA waits")
-    return HpaWord(active.reason, active.message, trouble=True)
+    return HpaWord(active.reason, active.message.strip(), trouble=True)
 
 
 def rescaled(hpa: HpaView, pause: Pause) -> str:

@@ -40,6 +40,7 @@ __all__ = [
     "pausing",
     "reconciled",
     "replicas_unknown",
+    "steady",
     "tick",
 ]
 
@@ -129,7 +130,7 @@ def check_failed(
 ) -> dict[str, Condition]:
     """After a reconcile that failed at `step`."""
     result = _complete(now)
-    result[READY] = Condition(READY, "False", "ScaledObjectCheckFailed", _short(f"{step}: {_steady(error)}"))
+    result[READY] = Condition(READY, "False", "ScaledObjectCheckFailed", _short(f"{step}: {steady(error)}"))
     result[ACTIVE] = Condition(ACTIVE, "Unknown", "UnknownState", "ScaledObject check failed")
     if not fallback:
         result[FALLBACK] = _fallback(fallen=False)
@@ -231,7 +232,7 @@ def _failures(outcomes: Sequence[Outcome]) -> Iterator[str]:
     for outcome in failed:
         if outcome.metric == COMPOSITE and len(failed) > 1:
             continue
-        message = " ".join(_steady(outcome.message).split())
+        message = " ".join(steady(outcome.message).split())
         since = f" since {outcome.since:%Y-%m-%dT%H:%M:%SZ}" if outcome.since is not None else ""
         yield ": ".join(part for part in (outcome.metric, f"{outcome.reason}{since}", message) if part)
 
@@ -259,7 +260,7 @@ def _active(decision: Decision, now: Condition) -> Condition:
     return Condition(ACTIVE, status, word, f"{decision.reason}: {text}")
 
 
-def _steady(error: str) -> str:
+def steady(error: str) -> str:
     """While a source is down, attempts and skipped polls take turns: both are to read the same."""
     return error.replace(_UNTRIED, "")
 

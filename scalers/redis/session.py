@@ -75,7 +75,8 @@ class Session:
         except BaseException as error:
             await session.close()
             if isinstance(error, TimeoutError):
-                text = f"cannot connect to {where}: no answer within {CONNECT_SECONDS:g} s"
+                hint = "; does it speak TLS there?" if target.tls is not None else ""
+                text = f"cannot connect to {where}: no answer within {CONNECT_SECONDS:g} s{hint}"
                 raise Unavailable(text, connection=True) from None
             if isinstance(error, OSError):
                 raise Unavailable(f"cannot connect to {where}: {error}", connection=True) from error

@@ -140,7 +140,7 @@ LINES = [
     explained(
         "fallback",
         decided(failed(failures=4, since=LATE), fallback=Fallback(threshold=3, replicas=6)),
-        "0 replicas. Activated: work in s0-jobs; from 0 to 1. the fallback stands in for s0-jobs, 4 failed polls "
+        "0 replicas. Activated: work in s0-jobs; from 0 to 1. The fallback stands in for s0-jobs, 4 failed polls "
         f"being more than failureThreshold 3: 6 replicas, behavior static ({CUT_OFF})",
     ),
     explained(
@@ -211,7 +211,7 @@ LINES = [
     explained(
         "metrics that the HPA cannot read",
         decided(BUSY, replicas=3),
-        "work in s0-jobs; at 3 the HPA decides. the HPA cannot work: FailedGetExternalMetric: no answer; "
+        "work in s0-jobs; at 3 the HPA decides. The HPA cannot work: FailedGetExternalMetric: no answer; "
         "Tidegate has the numbers, so look at the APIService v1beta1.external.metrics.k8s.io",
         hpa=hpa(ABLE, ("ScalingActive", "False", "FailedGetExternalMetric", "no answer")),
     ),
@@ -240,7 +240,7 @@ def test_a_refusal_goes_before_all_else():
     said = first_line(decided(BUSY, replicas=2), refusal=refusal, in_charge=False)
     assert said == (
         "shop/worker: 2 replicas. ScaledObjectCheckFailed: ScaledObject doesn't have correct scaleTargetRef specification: "
-        "spec.scaleTargetRef: no such thing"
+        "spec.scaleTargetRef: no; such thing"
     )
 
 
