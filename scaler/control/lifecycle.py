@@ -139,11 +139,11 @@ class Lifecycle:
         self.evaluator.evaluate(managed)
 
     def _scaled(self, managed: Managed, before: int | None, after: int | None) -> None:
-        """The watch shows other replicas than before. Somebody else's scale from rest may count as work."""
+        """The watch shows other replicas than before. Somebody else's scale from zero may count as work."""
         if before is None or after is None or after == managed.written:
             return
         respected = annotations.respects_external_scale(managed.so.annotations)
-        if respected and before <= managed.so.rest < after and managed.in_charge:
+        if respected and before == 0 < after and managed.in_charge:
             self.reporter.scaled_by_others(managed, self.clock.now())
 
     async def _finalize(self, seen: Observed) -> None:

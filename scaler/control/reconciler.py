@@ -192,7 +192,9 @@ class Reconciler:
             # A fallback stands in for it, if it was good once and it is still known what its metric asks for.
             return managed.policy().fallback is not None and bool(managed.hpa_name) and built.specified
         scaler, metadata = built.scaler, built.metadata
-        if managed.in_charge or scaler is None or metadata is None or not scaler.tried_first(metadata):
+        # An HPA that was made once goes on: a restart while the source is down must not end a fallback.
+        known = managed.in_charge or bool(managed.hpa_name)
+        if known or scaler is None or metadata is None or not scaler.tried_first(metadata):
             return True
         result = managed.results.get(built.index)
         return result is not None and result.error is None

@@ -57,7 +57,7 @@ REFUSED = {
     "odd version": ({"to": {"apiVersion": "a/b/c", "kind": "Rollout", "name": "r"}}, TARGET, "spec.scaleTargetRef",
                     {"ScaledObjectCheckFailed", "ScaledObjectUpdateFailed"}),
     "another Deployment": ({"to": {"apiVersion": "lab.test/v1", "kind": "Deployment", "name": "web"}}, TARGET,
-                           "lab.test/v1 Deployment", {"ScaledObjectCheckFailed", "ScaledObjectUpdateFailed"}),
+                           "lab.test/v1 Deployment", {"ScaledObjectCheckFailed"}),
     "container": ({"to": {"name": "web", "envSourceContainerName": "sidecar"}}, HPA,
                   "spec.scaleTargetRef.envSourceContainerName", {"KEDAScalerFailed"}),
     "idle": ({"idleReplicaCount": 1, "minReplicaCount": 1}, BOUNDS, "spec.idleReplicaCount", set()),
