@@ -1,7 +1,7 @@
 """`scalingModifiers.formula`: one number made of the values of all named triggers, in expr's language.
 
 This is the door to the formula language (`formula_*`): lexer, parser, checker and evaluator, all pure and all
-bounded (`formula_errors`). It adds what KEDA does around expr (facts 3.7): the cast of the result to float,
+bounded (`expr/errors`). It adds what KEDA does around expr (facts 3.7): the cast of the result to float,
 the dry run with every trigger at -1, and what the result is for: a metric in thousandths.
 """
 
@@ -10,11 +10,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from scaler.core import formula_checker, formula_evaluator, formula_parser, formula_strings
-from scaler.core.formula_checker import ENVIRONMENT
-from scaler.core.formula_errors import MAX_LENGTH, FormulaError, Refusal
-from scaler.core.formula_nodes import Literal, Member, Name, Node, walk
-from scaler.core.formula_values import kind
+from scaler.core.expr import checker, evaluator, parser, strings
+from scaler.core.expr.checker import ENVIRONMENT
+from scaler.core.expr.errors import MAX_LENGTH, FormulaError, Refusal
+from scaler.core.expr.nodes import Literal, Member, Name, Node, walk
+from scaler.core.expr.values import kind
 
 __all__ = ["Formula", "FormulaError", "compile", "milli", "parse_target"]
 
@@ -91,7 +91,7 @@ def _bounded(formula: str) -> None:
 def _parsed(formula: str, cast: tuple[str, str], names: Collection[str]) -> Node:
     """The tree of a formula in its cast."""
     try:
-        return formula_parser.parse(formula.join(cast), names)
+        return parser.parse(formula.join(cast), names)
     except Refusal as refusal:
         # What is wrong with the text alone is easier to understand.
         alone = _complaint(formula, names)
@@ -104,7 +104,7 @@ def _parsed(formula: str, cast: tuple[str, str], names: Collection[str]) -> Node
 
 def _complaint(formula: str, names: Collection[str]) -> Refusal | None:
     try:
-        formula_parser.parse(formula, names)
+        parser.parse(formula, names)
     except Refusal as refusal:
         return refusal
     return None
@@ -112,7 +112,7 @@ def _complaint(formula: str, names: Collection[str]) -> Refusal | None:
 
 def _checked(root: Node, names: Collection[str], formula: str, cast: tuple[str, str]) -> None:
     try:
-        found = formula_checker.check(root, names)
+        found = checker.check(root, names)
     except Refusal as refusal:
         if 0 <= (refusal.at or 0) - len(cast[0]) < len(formula) or cast == _NO_CAST:
             raise
@@ -134,7 +134,7 @@ def _tried(made: Formula, names: Collection[str]) -> None:
 
 
 def _run(formula: Formula, values: Mapping[str, float | None], missing: float | None = None) -> float | None:
-    found = formula_evaluator.evaluate(formula.root, values, missing)
+    found = evaluator.evaluate(formula.root, values, missing)
     if found is None and formula.cast == _CAST_UNLESS_NIL:
         return None
     return _number(found)
@@ -186,7 +186,7 @@ def milli(value: float) -> int:
 def parse_target(text: str) -> float:
     """`scalingModifiers.target` (facts 3.7): a float above 0, or NaN, which KEDA lets pass. Raises ValueError."""
     try:
-        target = formula_strings.to_float(text)
+        target = strings.to_float(text)
     except ValueError:
         raise ValueError(f"{text!r} is not a number; write a number above 0, such as 2.5") from None
     if target <= 0:

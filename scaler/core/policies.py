@@ -6,7 +6,7 @@ The object has passed `rules.refusals`; what those refuse is read here as if it 
 import math
 
 from scaler.core import annotations, desired
-from scaler.core.formula_strings import to_float
+from scaler.core.expr.strings import to_float
 from scaler.core.model import ScaledObject
 from scaler.core.policy import Fallback, Modifiers, Policy
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hpa_rules import HPA_RULES
+from life_rules import LIFE_RULES
 from object_rules import OBJECT_RULES
 
 __all__ = ["RULES", "Rule", "promised"]
@@ -45,6 +46,7 @@ RULES: tuple[Rule, ...] = (
         Rule(name, "scaledobjects", applies, promise)
         for name, applies, promise in (*OBJECT_RULES, *HPA_RULES)
     ),
+    *(Rule(name, "lifecycle", applies, promise) for name, applies, promise in LIFE_RULES),
 )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import scaler.core
 
-PREFIX = "scaler.core.formula"
+DOOR, HOUSE = "scaler.core.formula", "scaler.core.expr"
 
 MUTANTS = [
     ("parser", "a power leans to the left", "binds if sign in _RIGHT else binds + 1", "binds + 1"),
@@ -320,33 +320,36 @@ MUTANTS = [
 @contextmanager
 def mutant(of, old, new):
     """`scaler.core.formula` over a copy of all its modules, one of them with one substitution."""
-    name = f"{PREFIX}_{of}" if of else PREFIX
-    path = Path(scaler.core.__file__).with_name(f"{name.rpartition('.')[2]}.py")
+    name = f"{HOUSE}.{of}" if of else DOOR
+    path = Path(scaler.core.__file__).parent / f"{name.removeprefix('scaler.core.').replace('.', '/')}.py"
     source = path.read_text(encoding="utf-8")
     if source.count(old) != 1:
         raise LookupError(f"{name} holds {old!r} {source.count(old)} times: mend this mutant")
-    kept = {each: module for each, module in sys.modules.items() if each.startswith(PREFIX)}
+    kept = {each: module for each, module in sys.modules.items() if each.startswith((DOOR, HOUSE))}
     _forget()
     try:
+        importlib.import_module(HOUSE)
         module = types.ModuleType(name)
         _known(name, module)
         exec(compile(source.replace(old, new), str(path), "exec"), module.__dict__)  # noqa: S102 - our own source, changed by us
-        yield importlib.import_module(PREFIX)
+        yield importlib.import_module(DOOR)
     finally:
         _forget()
-        for each, module in kept.items():
+        for each, module in sorted(kept.items()):
             _known(each, module)
 
 
 def _known(name, module):
     """Importable by its name, and from its package."""
     sys.modules[name] = module
-    setattr(scaler.core, name.rpartition(".")[2], module)
+    package, _, last = name.rpartition(".")
+    setattr(sys.modules[package], last, module)
 
 
 def _forget():
     """As if no module of the formula language had been imported."""
-    for each in [each for each in sys.modules if each.startswith(PREFIX)]:
+    for each in sorted((each for each in sys.modules if each.startswith((DOOR, HOUSE))), reverse=True):
         del sys.modules[each]
-        if hasattr(scaler.core, each.rpartition(".")[2]):
-            delattr(scaler.core, each.rpartition(".")[2])
+        package, _, last = each.rpartition(".")
+        if hasattr(sys.modules.get(package), last):
+            delattr(sys.modules[package], last)

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scaler.core import formula
-from scaler.core.formula_errors import MAX_DEPTH, MAX_ELEMENTS, MAX_LENGTH, MAX_NODES, MAX_STEPS, Budget
-from scaler.core.formula_regexp import compiled as pattern
-from scaler.core.formula_strings import text as written
-from scaler.core.formula_strings import to_float
+from scaler.core.expr.errors import MAX_DEPTH, MAX_ELEMENTS, MAX_LENGTH, MAX_NODES, MAX_STEPS, Budget
+from scaler.core.expr.regexp import compiled as pattern
+from scaler.core.expr.strings import text as written
+from scaler.core.expr.strings import to_float
 
 VALUES = formula_table.VALUES
 DEEP = MAX_DEPTH * 4
