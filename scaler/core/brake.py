@@ -8,119 +8,29 @@ rest. What makes an event stands in `falls`; then:
       │                 │
       └──work again─────┴──► free (cooldown starts anew), as after `release` or `forget`
 
-- The brake engages for a Source, or for the whole controller where sources are small. One event is told once.
+- The brake engages for a Source, or for the whole controller where Sources are small. One event is told once.
 - Affected are the objects that fell in the event, and those that fall while it is engaged. It ends when none of
   the former is left; the latter do not prolong it, or it would never end where queues drain all day.
 - Before so many fell that it is an event, part of the first round may have passed: a cooldown shorter than the
   round waits for the round's end, as soon as more than `pace` of the active objects fell in it.
 
-All state is here and none outlives the process. One read in which nothing changes costs a microsecond or less,
-any other O(log n). Pure: times are arguments, monotonic seconds; one that goes back is taken for the last.
+All state is here (in the records of `braked`) and none outlives the process. A read in which nothing changes costs
+less than a microsecond, any other O(log n). Pure: times are monotonic seconds; one that goes back counts as
+the latest.
 """
 
 import math
 from collections.abc import Collection, Hashable
-from dataclasses import dataclass, field
 
+from scaler.core.braked import BrakeSettings, Ended, Engaged, Engagement, Object, On, Read, Scope
 from scaler.core.falls import Fall, Falls, Mass
-from scaler.core.pacing import Pacing
 
 __all__ = ["Brake", "BrakeSettings", "Ended", "Engaged"]
 
-_SOONEST = 0.9
-"""A poll may go this part of its interval after the one before, to share a batch."""
+_SOONEST = 0.8
+"""Polls are at least this part of their interval apart: one may be early to share a batch, the one before late."""
 _SHORTEST = 0.1
 """A pollingInterval below this (seconds) is read that often."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrakeSettings:
-    """When the brake engages, and how slowly it then lets go."""
-
-    share: float = 0.5
-    """More than this part (0 to 1) of the active objects fell at one moment; 1 turns the brake off. Queues that
-    drain by chance do not reach a half between two polls."""
-
-    least: int = 20
-    """At least so many objects fell at that moment. Among fewer, work that ends together is everyday."""
-
-    pace: float = 0.1
-    """The part (0 to 1) of the affected objects that may be deactivated in a minute; at least one object. With a
-    tenth, somebody has ten minutes to look before the last worker is gone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Engaged:
-    """The brake engaged for a Source (None: the whole controller): `fell` of `of` active objects fell at once."""
-
-    source: Hashable | None
-    fell: int
-    of: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """That brake ended; `through` objects were deactivated under it, the others had work again or are gone."""
-
-    source: Hashable | None
-    through: int
-
-
-@dataclass(slots=True, eq=False)
-class _Scope:
-    source: Hashable | None
-    falls: Falls = field(default_factory=Falls)
-    engaged: "_Engagement | None" = None
-
-
-@dataclass(slots=True, eq=False)
-class _Engagement:
-    """`members` are braked; the brake stays engaged while there are `holders` among them, those of the event itself."""
-
-    scope: _Scope
-    moment: float
-    members: "set[_Object]" = field(default_factory=set)
-    holders: "set[_Object]" = field(default_factory=set)
-    pacing: Pacing = field(default_factory=Pacing)
-
-
-@dataclass(slots=True, eq=False)
-class _On:
-    """One object on one Source: how many of its triggers there are read and above zero, and when one last was."""
-
-    scope: _Scope | None
-    source: Hashable | None
-    triggers: int = 0
-    above: int = 0
-    last: float = -math.inf
-
-
-@dataclass(slots=True, eq=False)
-class _Read:
-    on: _On
-    above: bool
-
-
-@dataclass(slots=True, eq=False)
-class _Object:
-    uid: str
-    reads: dict[int, _Read] = field(default_factory=dict)
-    on: dict[Hashable | None, _On] = field(default_factory=dict)
-    engaged: _Engagement | None = None
-    slot: float | None = None
-    passed: float | None = None
-    """When it was let through without a slot, since nothing was wrong yet."""
-    held: float = -math.inf
-    """The end of the round in which it fell, if that may yet prove an event."""
-    released: bool = False
-
-    def works(self) -> bool:
-        """Is anything above zero?"""
-        return any(on.above for on in self.on.values())
-
-    def sourced(self) -> bool:
-        """Is anything above zero that a source said?"""
-        return any(on.above for on in self.on.values() if on.scope is not None)
 
 
 class Brake:
@@ -128,9 +38,9 @@ class Brake:
 
     def __init__(self, settings: BrakeSettings | None = None) -> None:
         self._settings = settings or BrakeSettings()
-        self._objects: dict[str, _Object] = {}
-        self._scopes: dict[Hashable, _Scope] = {}
-        self._whole = _Scope(None)
+        self._objects: dict[str, Object] = {}
+        self._scopes: dict[Hashable, Scope] = {}
+        self._whole = Scope(None)
         self._now = -math.inf
 
     def read(
@@ -140,26 +50,26 @@ class Brake:
 
         Only reads that answered: an unknown value is no fall, and the next number is compared with the last one.
         `source` is equal for triggers on one Source; None for a trigger that asks nobody, as cron: its fall is a
-        plan, not a sign. `interval` is the object's pollingInterval. The first read of a trigger is never a fall.
+        plan, not a sign. `interval` is the object's pollingInterval. The first read of a trigger, also after it
+        moved to another Source, is never a fall.
         """
         known = self._objects.get(uid)
         read = known.reads.get(index) if known is not None else None
-        if known is not None and read is not None and read.on.source == source:
-            if above:
-                read.on.last = now
-            if read.above is above:
-                return None
-            read.above = above
-            self._now = max(self._now, now)
-            return self._rose(known, read.on) if above else self._fell(known, read.on, interval)
-        edge = self._drop(known, {index}) if known is not None and read is not None else None
-        return self._first(uid, source, index, above=above, now=now) or edge
+        if known is None or read is None or read.on.source != source:
+            return self._first(uid, source, index, above=above, now=now)
+        if above:
+            read.on.last = now
+        if read.above is above:
+            return None
+        read.above = above
+        self._now = max(self._now, now)
+        return self._rose(known, read.on) if above else self._fell(known, read.on, interval)
 
     def slot(self, uid: str, now: float) -> float:
         """The moment from which the object may go to rest, asked when nothing else keeps it from that.
 
-        Braked objects get theirs when they first ask, and keep it: 1,000 that ask at once get one every 0.6 s.
-        `now` itself for any other.
+        Braked objects get theirs when they first ask, and keep it: of 1,000 that ask at once, one goes every
+        0.6 s. `now` itself for any other.
         """
         known = self._objects.get(uid)
         if known is None or known.released:
@@ -196,26 +106,31 @@ class Brake:
         return self._leave(known)
 
     def resume(self, uid: str) -> None:
-        """The object was braked when the process before ended. Nobody remembers by which brake: by the controller's."""
-        known = self._objects.setdefault(uid, _Object(uid))
-        if known.engaged is None and not known.works():
-            if self._whole.engaged is None:
-                self._whole.engaged = _Engagement(self._whole, -math.inf)
+        """The object was braked when the process before ended; by which brake is not known: now by the controller's.
+
+        Silent: that the brake engaged was told then. Not once the object has work.
+        """
+        known = self._objects.setdefault(uid, Object(uid))
+        if known.engaged is None and known.brakeable():
+            self._whole.engaged = self._whole.engaged or Engagement(self._whole, -math.inf)
             self._join(known, self._whole.engaged, holds=True)
 
-    def edit(self, uid: str, kept: Collection[int]) -> Ended | None:
-        """The object's triggers changed. What was read of those not `kept`, by index, says nothing any more."""
+    def edit(self, uid: str, kept: Collection[int]) -> None:
+        """The object's triggers changed: what was read of those not `kept`, by index, says nothing any more.
+
+        A braked object stays braked, since a rotated password is an edit too.
+        """
         known = self._objects.get(uid)
-        return self._drop(known, set(known.reads) - set(kept)) if known is not None else None
+        if known is not None:
+            self._drop(known, set(known.reads) - set(kept))
 
     def forget(self, uid: str) -> Ended | None:
         """The object is gone."""
-        known = self._objects.get(uid)
+        known = self._objects.pop(uid, None)
         if known is None:
             return None
-        edge = self._drop(known, set(known.reads)) or self._leave(known)
-        del self._objects[uid]
-        return edge
+        self._drop(known, set(known.reads))
+        return self._leave(known)
 
     def braked(self, uid: str) -> bool:
         """Is the object affected: will its way to rest be paced?"""
@@ -232,61 +147,65 @@ class Brake:
     def _first(
         self, uid: str, source: Hashable | None, index: int, *, above: bool, now: float
     ) -> Ended | None:
-        known = self._objects.setdefault(uid, _Object(uid))
+        known = self._objects.setdefault(uid, Object(uid))
+        if index in known.reads:
+            self._drop(known, {index})
         on = known.on.get(source)
         if on is None:
-            scope = self._scopes.setdefault(source, _Scope(source)) if source is not None else None
+            scope = self._scopes.setdefault(source, Scope(source)) if source is not None else None
             if scope is not None:
+                self._whole.falls.objects += not known.scopes()
                 scope.falls.objects += 1
-                self._whole.falls.objects += all(other.scope is None for other in known.on.values())
-            on = known.on[source] = _On(scope, source)
+            on = known.on[source] = On(scope, source)
         on.triggers += 1
-        known.reads[index] = _Read(on, above)
+        known.reads[index] = Read(on, above)
         if not above:
             return None
         on.last = now
         return self._rose(known, on)
 
-    def _rose(self, known: _Object, on: _On) -> Ended | None:
+    def _rose(self, known: Object, on: On) -> Ended | None:
         if on.scope is not None and not on.above:
             on.scope.falls.rose(known.uid)
-            if not known.sourced():
+            if not known.active():
                 self._whole.falls.rose(known.uid)
         on.above += 1
         known.slot = known.passed = None
         known.held, known.released = -math.inf, False
         return self._leave(known)
 
-    def _fell(self, known: _Object, on: _On, interval: float) -> Engaged | None:
+    def _fell(self, known: Object, on: On, interval: float) -> Engaged | None:
         on.above -= 1
         if on.above:
             return None
-        if on.scope is None:
+        scope = on.scope
+        if scope is None:
             self._follow(known)
             return None
         interval = max(interval, _SHORTEST)
         # Wake-ups and refreshes read more often: what falls within one poll round still falls at once.
         reach = self._now - _SOONEST * interval
-        fall = Fall(min(on.last, reach), self._now)
-        fallen = [(on.scope, fall)]
-        on.scope.falls.fell(known.uid, fall)
-        if not known.sourced():
-            last = max(other.last for other in known.on.values() if other.scope is not None)
-            known_to = on.scope.engaged is not None
-            fallen.append((self._whole, Fall(min(last, reach), self._now, covered=known_to)))
-            self._whole.falls.fell(*(known.uid, fallen[-1][1]))
-        for engaged in (on.scope.engaged, self._whole.engaged):
-            if engaged is not None and fall.after < engaged.moment:
+        here = Fall(min(on.last, reach), self._now)
+        scope.falls.fell(known.uid, here)
+        fallen = [(scope, here)]
+        if not known.active():
+            everywhere = Fall(min(known.last(), reach), self._now, covered=scope.engaged is not None)
+            self._whole.falls.fell(known.uid, everywhere)
+            fallen.append((self._whole, everywhere))
+        for engaged in (scope.engaged, self._whole.engaged):
+            if engaged is not None and here.after < engaged.moment:
                 self._cover(known)
                 self._join(known, engaged, holds=True)
                 return None
         self._follow(known)
-        for scope, one in fallen:
-            mass = scope.falls.mass(one.after, self._settings.share, self._settings.least)
-            edge = self._engage(scope, mass) if mass is not None else None
+        for where, fall in fallen:
+            if fall.after < where.spared and not known.brakeable():
+                continue  # One more in an event that endangers nobody: not worth going through them all again.
+            mass = where.falls.mass(fall.after, self._settings.share, self._settings.least)
+            edge = self._engage(where, mass) if mass is not None else None
             if edge is not None:
                 return edge
-            if self._suspect(scope.falls, one.after):
+            if self._suspect(where.falls, fall.after):
                 known.held = self._now + interval
         return None
 
@@ -296,49 +215,47 @@ class Brake:
         possible = self._settings.share < 1 and before >= self._settings.least
         return possible and before - falls.active > self._settings.pace * before
 
-    def _engage(self, scope: _Scope, mass: Mass) -> Engaged | None:
-        """Answers None where the brake was engaged already, or nobody is in danger."""
-        idle = [known for uid in mass.uids if not (known := self._objects[uid]).works()]
-        if all(known.passed is not None or known.released for known in idle):
+    def _engage(self, scope: Scope, mass: Mass) -> Engaged | None:
+        """Answers None where the brake was engaged already, or there is nobody to brake."""
+        affected = [self._objects[uid] for uid in mass.uids]
+        if not any(known.brakeable() for known in affected):
+            scope.spared = max(scope.spared, mass.moment)
             return None
-        engaged = scope.engaged or self._whole.engaged
-        fresh = engaged is None
+        engaged, edge = scope.engaged or self._whole.engaged, None
         if engaged is None:
-            engaged = scope.engaged = _Engagement(scope, mass.moment)
+            engaged = scope.engaged = Engagement(scope, mass.moment)
+            edge = Engaged(scope.source, len(affected), mass.of)
         engaged.moment = max(engaged.moment, mass.moment)
-        engaged.pacing.count(known.passed for known in idle if known.passed is not None)
-        for known in map(self._objects.__getitem__, mass.uids):
+        engaged.pacing.count(known.passed for known in affected if known.passed is not None)
+        for known in affected:
             self._cover(known)
             self._join(known, engaged, holds=True)
-        return Engaged(scope.source, len(mass.uids), mass.of) if fresh else None
+        return edge
 
-    def _cover(self, known: _Object) -> None:
+    def _cover(self, known: Object) -> None:
         """Its falls are accounted for, wherever they are counted: one event is not told twice."""
-        for scope in (self._whole, *(on.scope for on in known.on.values() if on.scope is not None)):
+        for scope in (self._whole, *known.scopes()):
             if (fall := scope.falls.fallen.get(known.uid)) is not None:
                 fall.covered = True
 
-    def _follow(self, known: _Object) -> None:
+    def _follow(self, known: Object) -> None:
         """What falls while a brake is engaged is braked too."""
-        scopes = (self._whole, *(on.scope for on in known.on.values() if on.scope is not None))
-        for engaged in (scope.engaged for scope in scopes):
-            if engaged is not None:
-                self._join(known, engaged, holds=False)
+        for scope in (self._whole, *known.scopes()):
+            if scope.engaged is not None:
+                self._join(known, scope.engaged, holds=False)
                 return
 
-    def _join(self, known: _Object, engaged: _Engagement, *, holds: bool) -> None:
-        if known.works() or known.released or known.passed is not None:
+    def _join(self, known: Object, engaged: Engagement, *, holds: bool) -> None:
+        if not known.brakeable():
             return
-        if known.engaged is not None and known.engaged is not engaged:
-            if known in known.engaged.holders:
-                return
+        if known.engaged is not None:
             known.engaged.members.discard(known)
         known.engaged = engaged
         engaged.members.add(known)
         if holds:
             engaged.holders.add(known)
 
-    def _leave(self, known: _Object) -> Ended | None:
+    def _leave(self, known: Object) -> Ended | None:
         engaged, known.engaged = known.engaged, None
         if engaged is None:
             return None
@@ -347,13 +264,14 @@ class Brake:
         if engaged.holders:
             return None
         engaged.scope.engaged = None
+        self._tidy(engaged.scope)
         for member in engaged.members:
             member.engaged = None  # Whoever has a slot keeps it.
         return Ended(engaged.scope.source, engaged.pacing.through)
 
-    def _drop(self, known: _Object, indices: Collection[int]) -> Ended | None:
-        """These triggers are no longer asked. That is no fall; a brake on a source left is no longer its own."""
-        active = known.sourced()
+    def _drop(self, known: Object, indices: Collection[int]) -> None:
+        """These triggers are no longer asked. That is no fall."""
+        active, sourced = known.active(), bool(known.scopes())
         for index in indices:
             read = known.reads.pop(index)
             on, scope = read.on, read.on.scope
@@ -365,11 +283,12 @@ class Brake:
                 del known.on[on.source]
                 if scope is not None:
                     scope.falls.left(known.uid)
-                    if scope.falls.objects == 0:
-                        del self._scopes[scope.source]
-        if active and not known.sourced():
+                    self._tidy(scope)
+        if active and not known.active():
             self._whole.falls.stopped()
-        if indices and all(on.scope is None for on in known.on.values()):
+        if sourced and not known.scopes():
             self._whole.falls.left(known.uid)
-        source = known.engaged.scope.source if known.engaged is not None else None
-        return self._leave(known) if source is not None and source not in known.on else None
+
+    def _tidy(self, scope: Scope) -> None:
+        if scope.falls.objects == 0 and scope.engaged is None:
+            self._scopes.pop(scope.source, None)

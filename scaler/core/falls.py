@@ -28,7 +28,7 @@ class Fall:
 
 @dataclass(frozen=True, slots=True)
 class Mass:
-    """`uids` all fell at `moment` (or a little before), when `of` objects were active."""
+    """`uids` all fell at `moment` (or a little before), and `of` is the most that were active from just before it on."""
 
     uids: tuple[str, ...]
     moment: float
@@ -79,9 +79,9 @@ class Falls:
     def mass(self, after: float, share: float, least: int) -> Mass | None:
         """The event that happened later than `after`, if one did.
 
-        More than `share` of the objects active just before, and at least `least`, fell at one moment, and the
-        number of active objects dropped by more than that share too: where as many rise as fall, short work comes
-        and goes. Of 100 active, 51 that fell between two polls are an event; 51 that fell in two rounds are none.
+        More than `share` of the objects active then, and at least `least`, fell at one moment, and the number of
+        active objects dropped by more than that share too: where as many rise as fall, short work comes and goes.
+        Of 100 active, 51 that fell between two polls are an event; 51 that fell in two rounds are none.
 
         O(log n) while the number has not dropped; else the falls since `after` are gone through.
         """

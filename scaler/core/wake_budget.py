@@ -1,90 +1,148 @@
-"""The budget of new pods: when everything wakes at once, so many pods a minute and no more, fair by namespace.
+"""The wake-up budget: so many new pods a minute when much wakes up at once, shared fairly by namespaces.
 
-A bucket that fills evenly and holds one minute's pods. Who asks and finds it too empty waits; what is free goes to
-the namespaces in turn, and in each to who waited longest. Pure: times are arguments, monotonic seconds.
+A thousand objects woken by one event ask the cluster for a thousand pods: nodes, image registry and API server
+are then busy with the first to ask, who may be anybody. Whoever may not wake yet waits: first come, first
+served in its namespace, and namespaces that wait take turns, one object each, however many others wait there.
+
+Only the first write from zero is asked for here; what the HPA adds later is not ours to pace. Pure: times are
+arguments (monotonic seconds); one that goes back counts as the latest.
 """
 
-from collections import deque
-from dataclasses import dataclass, field
+import math
+from collections import OrderedDict, deque
 
-__all__ = ["WakeBudget"]
+__all__ = ["MINUTE", "WakeBudget"]
 
-_MINUTE = 60.0
+MINUTE = 60.0
 
 
-@dataclass(slots=True)
 class WakeBudget:
-    """See the module. `per_minute` is above 0."""
+    """`per_minute` pods; None or 0: no limit.
 
-    per_minute: int
-    _free: float = field(init=False)
-    _at: float | None = field(init=False, default=None)
-    _waiting: dict[str, dict[str, int]] = field(init=False, default_factory=dict)
-    _turn: deque[str] = field(init=False, default_factory=deque)
-    _namespaces: dict[str, str] = field(init=False, default_factory=dict)
-    _granted: set[str] = field(init=False, default_factory=set)
+    In no minute [t, t + 60) more than that is granted, except to one request that is larger by itself: it is
+    granted once the whole budget is free, and takes up as many minutes as it is large. A whole budget may go at
+    once. With 10 a minute: 4, 6 and 1 pods wake at 0, 0 and 60 s, 25 then at 120, and 5 more at 240.
+    """
 
-    def __post_init__(self) -> None:
-        self._free = float(self.per_minute)
+    def __init__(self, per_minute: int | None) -> None:
+        self._budget = per_minute or 0
+        self._waiting: OrderedDict[str, OrderedDict[str, int]] = OrderedDict()
+        """Pods by uid by namespace; both in the order of their turns."""
+        self._namespaces: dict[str, str] = {}
+        """Where who waits is to be found."""
+        self._charges: deque[tuple[float, int]] = deque()
+        """When granted pods are no longer counted, and how many; in that order."""
+        self._used = 0
+        """Their sum."""
+        self._granted: dict[str, tuple[float, int]] = {}
+        """Who waited and now may wake: until when, and with how many pods."""
+        self._news: dict[str, None] = {}
+        """Those among them that `due` has not told of."""
+        self._next: float | None = None
+        """When the first in turn may wake; None until it is asked for."""
+        self._now = -math.inf
+
+    @property
+    def waiting(self) -> int:
+        """How many objects wait."""
+        return len(self._namespaces)
 
     def ask(self, uid: str, namespace: str, pods: int, now: float) -> bool:
-        """May this object wake with so many pods now? If not it waits, and `due` will name it."""
-        self._fill(now)
-        if uid in self._granted:
-            self._granted.discard(uid)
+        """May the object wake now, with `pods` pods? If not, it waits until `due` names it; then ask again.
+
+        Asking again meanwhile keeps its place, and the latest number counts. What is granted holds for a minute
+        and one wake-up. If the object then asks for more, it gets that, and the rest is charged to those behind it.
+        """
+        if not self._budget:
             return True
-        if not self._waiting and self._affordable(pods):
-            self._free -= pods
-            return True
-        self.forget(uid)
-        self._namespaces[uid] = namespace
-        if namespace not in self._waiting:
-            self._waiting[namespace] = {}
-            self._turn.append(namespace)
-        self._waiting[namespace][uid] = pods
-        return False
+        pods = max(pods, 1)
+        self._pass(now)
+        if uid in self._granted and self._granted[uid][0] <= self._now:
+            self.forget(uid)
+        if uid not in self._granted:
+            self._wait(uid, namespace, pods)
+            self._grant()
+        if uid not in self._granted:
+            return False
+        _, granted = self._granted.pop(uid)
+        self._news.pop(uid, None)
+        self._charge(pods - granted)
+        return True
 
     def due(self, now: float) -> list[str]:
-        """Those who may wake now; each is to ask again, and is not refused."""
-        self._fill(now)
-        granted: list[str] = []
-        while self._turn:
-            namespace = self._turn[0]
-            uid, pods = next(iter(self._waiting[namespace].items()))
-            if not self._affordable(pods):
-                break
-            self._free -= pods
-            self.forget(uid)
-            self._turn.rotate(-1 if namespace in self._waiting else 0)
-            self._granted.add(uid)
-            granted.append(uid)
-        return granted
+        """Who waited and may wake now, each told once, in the order of their turns."""
+        self._pass(now)
+        self._grant()
+        news, self._news = list(self._news), {}
+        return news
 
     def next(self, now: float) -> float | None:
-        """When `due` has something to say at the earliest; None while nobody waits."""
-        if not self._turn:
+        """When `due` will have something to tell; None while nobody waits. Cheap to ask again and again."""
+        self._pass(now)
+        if self._news:
+            return self._now
+        if not self._waiting:
             return None
-        pods = next(iter(self._waiting[self._turn[0]].values()))
-        missing = min(pods, self.per_minute) - self._free
-        return now + max(0.0, missing) * _MINUTE / self.per_minute
+        if self._next is None:
+            used, pods, self._next = self._used, self._first()[2], self._now
+            for end, charged in self._charges:
+                if self._fits(used, pods):
+                    break
+                used -= charged
+                self._next = end
+        return self._next
 
     def forget(self, uid: str) -> None:
-        """The object is gone, or wants to wake no more."""
-        self._granted.discard(uid)
+        """The object is gone, or has no reason to wake any more. What was granted stays spent."""
+        self._granted.pop(uid, None)
+        self._news.pop(uid, None)
         namespace = self._namespaces.pop(uid, None)
-        if namespace is None:
-            return
-        del self._waiting[namespace][uid]
-        if not self._waiting[namespace]:
-            del self._waiting[namespace]
-            self._turn.remove(namespace)
+        if namespace is not None:
+            self._next = None
+            del self._waiting[namespace][uid]
+            if not self._waiting[namespace]:
+                del self._waiting[namespace]
 
-    def _affordable(self, pods: int) -> bool:
-        """More than a whole minute's pods are granted when that minute is free, or they never would be."""
-        return min(pods, self.per_minute) <= self._free + 1e-9
+    def _wait(self, uid: str, namespace: str, pods: int) -> None:
+        queue = self._waiting.setdefault(self._namespaces.setdefault(uid, namespace), OrderedDict())
+        if queue.get(uid) != pods:
+            queue[uid] = pods
+            if self._first()[1] == uid:
+                self._next = None
 
-    def _fill(self, now: float) -> None:
-        if self._at is not None and now > self._at:
-            more = (now - self._at) * self.per_minute / _MINUTE
-            self._free = min(float(self.per_minute), self._free + more)
-        self._at = now if self._at is None else max(self._at, now)
+    def _grant(self) -> None:
+        while self._waiting:
+            namespace, uid, pods = self._first()
+            if not self._fits(self._used, pods):
+                return
+            more = len(self._waiting[namespace]) > 1
+            self.forget(uid)
+            if more:
+                self._waiting.move_to_end(namespace)
+            self._charge(pods)
+            self._granted[uid] = (self._now + MINUTE, pods)
+            self._news[uid] = None
+
+    def _first(self) -> tuple[str, str, int]:
+        """Whose turn it is: namespace, uid, pods. Who needs much is waited for, or smaller ones would pass for ever."""
+        namespace, queue = next(iter(self._waiting.items()))
+        return namespace, *next(iter(queue.items()))
+
+    def _fits(self, used: int, pods: int) -> bool:
+        return not used or used + pods <= self._budget
+
+    def _charge(self, pods: int) -> None:
+        """Count these for a minute; each further budget's worth for one minute more."""
+        end = self._now
+        while pods > 0:
+            end += MINUTE
+            charged = min(pods, self._budget)
+            self._charges.append((max(end, self._charges[-1][0] if self._charges else end), charged))
+            self._used += charged
+            pods -= charged
+            self._next = None
+
+    def _pass(self, now: float) -> None:
+        self._now = max(self._now, now)
+        while self._charges and self._charges[0][0] <= self._now:
+            self._used -= self._charges.popleft()[1]
