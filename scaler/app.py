@@ -133,7 +133,7 @@ class Tidegate:
         stack.push_async_callback(adapter.close)
         place = settings.adapter.bind_address, settings.adapter.secure_port
         await _listening(adapter.start(*place), *place)
-        self.listener = Listener(self.registry, self.ready)
+        self.listener = Listener(self.registry, self.ready, self.controller.journal)
         stack.push_async_callback(self.listener.close)
         place = settings.metrics_address, settings.metrics_port
         await _listening(self.listener.start(*place), *place)

@@ -36,9 +36,6 @@ class ControllerSettings:
     wake_budget: int | None = None
     """New pods that waking objects may ask for in a minute, fair by namespace; None: no limit."""
 
-    journal: int = 50
-    """Decisions kept for `tidegate explain`, for each object."""
-
     workers: int = 16
     """Objects reconciled at a time. A reconcile waits on the API server, not on us; more only queues there."""
 
@@ -53,6 +50,9 @@ class ControllerSettings:
 
     retry_cap: float = 60.0
     """Longest such wait (seconds). KEDA waits up to 1000 s; a mended object should not wait that long."""
+
+    journal_length: int = 50
+    """Decisions, and as many other entries, that the journal keeps of each object; fewer where objects are very many."""
 
     cluster_namespace: str = "tidegate"
     """Where a ClusterTriggerAuthentication's Secrets, ConfigMaps and ServiceAccounts are: our own namespace."""

@@ -19,6 +19,7 @@ from scaler.control.figures import Figures
 from scaler.control.finalizer import Finalizer
 from scaler.control.host import ClockHost
 from scaler.control.hpas import Hpas
+from scaler.control.journal import Journal
 from scaler.control.lifecycle import Lifecycle
 from scaler.control.managed import Managed
 from scaler.control.queue import WorkQueue
@@ -76,6 +77,12 @@ class Controller:
         self._roster = Roster()
         hpas = Hpas(kube)
         self._status = StatusWriter(kube, clock, workers=settings.status_writers)
+        self.journal = Journal(
+            clock,
+            settings.journal_length,
+            live_hpa=lambda *key: self._sightings.hpa(*key),  # noqa: PLW0108 - it is made below.
+            trouble=lambda: self._sightings.trouble,
+        )
         self._sightings = Sightings(
             kube,
             clock,
@@ -84,6 +91,7 @@ class Controller:
             roster=self._roster,
             hpas=hpas,
             status=self._status,
+            hpa_seen=self.journal.hpa_seen,
         )
         self._events = EventRecorder(kube, clock, instance=instance, capacity=_EVENTS)
         self._credentials = Credentials(
@@ -125,6 +133,7 @@ class Controller:
             self._events,
             clock,
             attempts=settings.scale_attempts,
+            journal=self.journal,
             on_done=lambda managed: self._evaluator.written(managed),  # noqa: PLW0108 - as above.
         )
         self._evaluator = Evaluator(
@@ -142,7 +151,8 @@ class Controller:
                 hoped_for=lambda managed: self._queue.add(managed.key),
                 decided=self._decided,
                 failed=self._reporter.trigger_failed,
-                replicas_unknown=self._reporter.replicas_unknown,
+                held=self._held,
+                replicas_unknown=self._replicas_unknown,
             ),
         )
         self._ticks = Ticks(clock, lambda uid: self._lifecycle.tick(uid))  # noqa: PLW0108 - as above.
@@ -156,6 +166,7 @@ class Controller:
             sources=self._sources,
             feed=self._feed,
             hpas=hpas,
+            journal=self.journal,
             live_hpa=self._sightings.hpa,
             namespace_annotations=self._sightings.defaults,
             activation=settings.activation,
@@ -185,6 +196,7 @@ class Controller:
             sources=self._sources,
             feed=self._feed,
             credentials=self._credentials,
+            journal=self.journal,
         )
 
     async def start(self) -> None:
@@ -266,4 +278,13 @@ class Controller:
     def _decided(self, managed: Managed, given: Given, decision: Decision) -> None:
         self._restraints.decided(managed, decision)
         self.figures.decided(managed, decision, given.replicas, self._clock.monotonic())
+        self.journal.decided(managed, given, decision, acted=not managed.observed)
         self._reporter.decided(managed, given, decision)
+
+    def _held(self, managed: Managed, given: Given, decision: Decision) -> None:
+        why = "ScaledObjects are not watched just now, and nothing is taken away on what may be out of date"
+        self.journal.decided(managed, given, decision, acted=not managed.observed, held=why)
+
+    def _replicas_unknown(self, managed: Managed, error: str) -> None:
+        self.journal.replicas_unknown(managed, error)
+        self._reporter.replicas_unknown(managed, error)

@@ -41,6 +41,8 @@ class Hooks:
     """A change from so many replicas is about to be written. True: the object's restraint is another now, decide anew."""
     decided: Callable[[Managed, Given, Decision], None]
     """A decision was made that is final."""
+    held: Callable[[Managed, Given, Decision], None]
+    """A decision is not carried out, since ScaledObjects are not watched at this moment."""
     failed: Callable[[Managed, Built, ScalerError], None]
     """A trigger that could be read until now no longer can."""
     replicas_unknown: Callable[[Managed, str], None]
@@ -142,6 +144,7 @@ class Evaluator:
             return
         if decision.replicas is not None and decision.replicas != replicas:
             if decision.replicas < replicas and not self._hooks.in_touch():
+                self._hooks.held(managed, given, decision)
                 return  # The next read decides again.
             if self._to_settle(managed, decision):
                 managed.settling = True

@@ -12,6 +12,7 @@ import structlog
 
 from scaler.clock import Clock
 from scaler.control.feed import Feed
+from scaler.control.journal import Journal
 from scaler.control.managed import Managed
 from scaler.control.targets import Target, TargetError, Targets
 from scaler.core.decision import Decision, Reason
@@ -37,6 +38,7 @@ class Executor:
         clock: Clock,
         *,
         attempts: int,
+        journal: Journal,
         on_done: Callable[[Managed], None],
     ) -> None:
         self._targets = targets
@@ -44,6 +46,7 @@ class Executor:
         self._events = events
         self._clock = clock
         self._attempts = attempts
+        self._journal = journal
         self._on_done = on_done
         self._tasks: set[asyncio.Task[None]] = set()
         self._reminders: set[asyncio.Task[None]] = set()
@@ -117,6 +120,8 @@ class Executor:
     def _succeeded(self, managed: Managed, decision: Decision, before: int) -> None:
         self._feed.replicas_changed(managed, self._clock.monotonic())
         managed.wrote(decision)
+        if decision.replicas is not None:
+            self._journal.scaled(managed, before, decision.replicas, by="tidegate", why=str(decision.reason))
         _log.info(
             "scaled",
             object=managed.so.key,
@@ -140,6 +145,7 @@ class Executor:
         _log.warning(
             "scale write failed", object=managed.so.key, target=str(managed.target), error=str(error)
         )
+        self._journal.failed_write(managed, decision, str(error))
         tail = f"{managed.target} from {target.replicas} to {decision.replicas}: {error}"
         if decision.reason in _UP:
             reason, note = "KEDAScaleTargetActivationFailed", f"Failed to scale {tail}"

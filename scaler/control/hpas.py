@@ -32,11 +32,9 @@ _ATTEMPTS = 3
 
 
 def trim_hpa(obj: Mapping[str, Any]) -> Object:
-    """Keep of an HPA's JSON what `difference` and `hpa_trouble` look at."""
+    """Keep of an HPA's JSON what `difference`, `hpa_trouble` and the journal look at."""
     meta = {name: obj["metadata"][name] for name in _KEPT if name in obj["metadata"]}
-    found = (obj.get("status") or {}).get("conditions") or ()
-    scaling = [condition for condition in found if condition.get("type") == "ScalingActive"]
-    return {"metadata": meta, "spec": obj.get("spec") or {}, "status": {"conditions": scaling}}
+    return {"metadata": meta, "spec": obj.get("spec") or {}, "status": obj.get("status") or {}}
 
 
 def controller_of(obj: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -53,8 +51,8 @@ class Hpas:
         self._written: dict[tuple[str, str], Object] = {}
         """What our own writes returned, until the watch shows it or something newer."""
 
-    async def ensure(self, wanted: Object, live: Object | None) -> bool:
-        """Make the HPA so, whatever happens to it meanwhile. True when it was made anew."""
+    async def ensure(self, wanted: Object, live: Object | None) -> tuple[str, ...] | None:
+        """Make the HPA so, whatever happens to it meanwhile: the paths that were mended, None when it was made anew."""
         live = self._newest(_key(wanted), live)
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -97,16 +95,16 @@ class Hpas:
         """The watch has shown all there are: what it does not show is gone, whatever we once wrote."""
         self._written.clear()
 
-    async def _ensure(self, wanted: Object, live: Object | None) -> bool:
+    async def _ensure(self, wanted: Object, live: Object | None) -> tuple[str, ...] | None:
         if live is None:
             self._remember(await self._kube.create(HPAS, wanted))
             _log.info("made HPA", hpa="/".join(_key(wanted)))
-            return True
+            return None
         paths = hpa.difference(live, wanted)
         if paths:
             self._remember(await self._kube.replace(HPAS, _over(live, wanted)))
             _log.info("updated HPA", hpa="/".join(_key(live)), fields=paths)
-        return False
+        return paths
 
     async def _read(self, wanted: Object) -> Object | None:
         meta = wanted["metadata"]

@@ -16,6 +16,7 @@ from scaler.control.evaluator import Evaluator
 from scaler.control.feed import Feed
 from scaler.control.figures import Figures
 from scaler.control.finalizer import Finalizer
+from scaler.control.journal import Journal
 from scaler.control.managed import Managed
 from scaler.control.observed import Observed
 from scaler.control.queue import WorkQueue
@@ -58,6 +59,7 @@ class Lifecycle:
     sources: Sources
     feed: Feed
     credentials: Credentials
+    journal: Journal
 
     async def reconcile(self, key: Key) -> None:
         """Look at the object of this name as it is now, and do what is missing."""
@@ -70,10 +72,12 @@ class Lifecycle:
                 self.reporter.gone(managed)
             managed = None
         if seen is None:
+            self.journal.gone(*key)
             return
         if seen.deleted:
             await self._finalize(seen)
         elif seen.so is None:
+            self.journal.broken(seen)
             self.reporter.broken(seen)
         else:
             if managed is None:
@@ -90,6 +94,8 @@ class Lifecycle:
                 self.queue.add(managed.key)
             if old is not None and new is not None and old.replicas != new.replicas:
                 self.feed.replicas_changed(managed, self.clock.monotonic())
+                if old.replicas is not None and new.replicas is not None:
+                    self.journal.scaled(managed, old.replicas, new.replicas, by="other")
                 self._scaled(managed, old.replicas, new.replicas)
             if new is not None and new.replicas and new.ready:
                 managed.pods_ready()
@@ -127,8 +133,10 @@ class Lifecycle:
                     return
             managed.in_charge = False
             self.evaluator.watch_floor(managed)
+            self.journal.refused(managed, failure.step, str(failure))
             self.reporter.check_failed(managed, failure)
             return
+        self.journal.in_charge(managed)
         self.restraints.taken(managed)
         self.reporter.in_charge(managed)
         if managed.readings.polled or managed.policy().pause.full:

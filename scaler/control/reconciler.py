@@ -17,6 +17,7 @@ from scaler.control.check_failed import CheckFailed
 from scaler.control.credentials import Credentials
 from scaler.control.feed import Feed
 from scaler.control.hpas import Hpas, controller_of
+from scaler.control.journal import Journal
 from scaler.control.managed import Managed
 from scaler.control.observed import KEDA_FINALIZER
 from scaler.control.roster import Roster
@@ -46,6 +47,7 @@ class Reconciler:
     sources: Sources
     feed: Feed
     hpas: Hpas
+    journal: Journal
     live_hpa: Callable[[str, str], Object | None]
     namespace_annotations: Callable[[str], Mapping[str, str]]
     activation: Literal["floor", "desired"]
@@ -213,7 +215,7 @@ class Reconciler:
                 await self.hpas.remove(
                     so.namespace, before, self.live_hpa(so.namespace, before), owner=so.uid
                 )
-            await self.hpas.ensure(wanted, live)
+            self.journal.hpa_ensured(managed, wanted, await self.hpas.ensure(wanted, live))
         except ValueError as error:
             told = ("ScaledObjectCheckFailed", f"{Step.HPA}: {error}")
             raise CheckFailed(Step.HPA, str(error), events=[told]) from error

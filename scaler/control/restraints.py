@@ -98,8 +98,7 @@ class Restraints:
 
     def taken(self, managed: Managed) -> None:
         """A reconcile took the object's triggers, and its wishes."""
-        edge = self._brake.edit(managed.uid, {b.index for b in managed.triggers if b.reads})
-        self._hear(managed, edge)
+        self._brake.edit(managed.uid, {b.index for b in managed.triggers if b.reads})
         if managed.brake_off:
             self._hear(managed, self._brake.release(managed.uid))
             managed.restraint = replace(managed.restraint, braked=False, not_before=None)

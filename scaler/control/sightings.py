@@ -1,13 +1,14 @@
 """What is seen of ScaledObjects, their HPAs and their namespaces, and which objects must therefore be reconciled."""
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import structlog
 
 from scaler.clock import Clock
 from scaler.control.hpas import Hpas, controller_of, trim_hpa
+from scaler.control.managed import Managed
 from scaler.control.observed import Observed, Observer
 from scaler.control.queue import WorkQueue
 from scaler.control.roster import Key, Roster
@@ -36,11 +37,13 @@ class Sightings:
         roster: Roster,
         hpas: Hpas,
         status: StatusWriter,
+        hpa_seen: Callable[[Managed, Object], None],
     ) -> None:
         self._queue = queue
         self._roster = roster
         self._known_hpas = hpas
         self._status = status
+        self._tell_hpa = hpa_seen
         self._observer = Observer()
         self._objects = Informer(
             kube,
@@ -95,6 +98,12 @@ class Sightings:
         """Are the ScaledObjects being watched, as far as we know?"""
         return not self._objects.problems
 
+    @property
+    def trouble(self) -> str:
+        """Why ScaledObjects are not watched just now, in words; "" when they are."""
+        problems = {str(problem): None for problem in self._objects.problems.values()}
+        return f"The API server does not show ScaledObjects: {'; '.join(problems)}" if problems else ""
+
     def scaled_object(self, key: Key) -> Observed | None:
         """The ScaledObject as last seen."""
         return self._objects.get(*key)
@@ -129,6 +138,10 @@ class Sightings:
             self._queue.add(new.key)
 
     def _hpa_seen(self, _: object, old: Object | None, new: Object | None) -> None:
+        if new is not None:
+            owner = self._roster.by_uid.get(controller_of(new).get("uid", ""))
+            if owner is not None:
+                self._tell_hpa(owner, new)
         if self._known_hpas.seen(new, old) or not _hpa_changed(old, new):
             return
         for uid in {controller_of(shown).get("uid", "") for shown in (old, new) if shown is not None}:

@@ -11,6 +11,7 @@ from metrics_adapter.store import Store
 from scaler.control.evaluator import Evaluator, Hooks
 from scaler.control.executor import Executor
 from scaler.control.feed import Feed
+from scaler.control.journal import Journal
 from scaler.control.managed import Managed
 from scaler.control.resolution import Resolved
 from scaler.control.results import Result, TriggerKey
@@ -110,6 +111,7 @@ class Scene:
         managed.target, managed.in_charge = KEY, True
         now = self.clock.now()
         managed.readings.take(build(so, [Resolved()] * len(so.spec.triggers), Registry()), now)
+        self.journal = Journal(self.clock)
         feed = Feed(Store())
         feed.declare(managed, managed.judged(None, now), replicas, self.clock.monotonic(), now)
         self.executor = Executor(
@@ -118,6 +120,7 @@ class Scene:
             self.events,
             self.clock,
             attempts=3,
+            journal=self.journal,
             on_done=lambda m: self.evaluator.written(m),  # noqa: PLW0108 - it is made below.
         )
         self.evaluator = Evaluator(
@@ -134,6 +137,7 @@ class Scene:
                 read=lambda *_: None,
                 restrain=lambda *_: False,
                 decided=self._decided,
+                held=lambda *_: self.told.append("held"),
                 failed=lambda _, built, _error: self.told.append(f"failed {built.index}"),
                 replicas_unknown=lambda _, error: self.told.append(f"unknown {error}"),
             ),

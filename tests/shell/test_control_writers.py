@@ -83,8 +83,8 @@ def wanted(maximum=5, owner="so-1"):
 async def test_an_hpa_is_made_once_though_the_watch_lags():
     kube = FakeKube()
     hpas = Hpas(kube)
-    assert await hpas.ensure(wanted(), None) is True
-    assert await hpas.ensure(wanted(), None) is False
+    assert await hpas.ensure(wanted(), None) is None  # Made.
+    assert await hpas.ensure(wanted(), None) == ()
     assert kube.requests == ["create"]
     seen = copy.deepcopy(kube.objects["h"])
     assert hpas.seen(seen, None) is True  # Our own write: no reason to reconcile.
@@ -123,7 +123,7 @@ async def test_an_hpa_that_vanishes_while_it_is_updated_is_made_anew():
     await hpas.ensure(wanted(5), None)
     live = copy.deepcopy(kube.objects["h"])
     kube.objects.clear()
-    assert await hpas.ensure(wanted(7), live) is True
+    assert await hpas.ensure(wanted(7), live) is None  # Made.
     assert kube.objects["h"]["spec"]["maxReplicas"] == 7
 
 
@@ -144,7 +144,7 @@ async def test_what_the_watch_does_not_show_after_a_list_is_gone():
     await hpas.ensure(wanted(), None)
     kube.objects.clear()
     hpas.relisted()
-    assert await hpas.ensure(wanted(), None) is True
+    assert await hpas.ensure(wanted(), None) is None  # Made.
 
 
 async def test_only_the_owners_hpa_is_removed():
