@@ -1,204 +1,371 @@
 """Hand-made mutants: one wrong rule each, as a substitution in the source. Every one of them must die.
 
-`DECISION` are mutants of scaler/core/decision.py, `FIRST_WRITE` of `first_write` in scaler/core/desired.py. A
-mutant is (what is wrong, the text to replace, the text instead); the text must occur exactly once. Add one
-whenever a bug or a review shows a rule that the tests would not have missed.
+`DECISION` are mutants of scaler/core/decision.py and what it is built on, `FIRST_WRITE` of `first_write` in
+scaler/core/desired.py. A mutant is (module, what is wrong, the text to replace, the text instead); the text must
+occur exactly once. Add one whenever a bug or a review shows a rule that the tests would not have missed.
 """
 
-import sys
-import types
-from contextlib import contextmanager
-from pathlib import Path
-
-from scaler.core import decision, desired
+from scaler.core import decision, desired, outcome, policy, trail
 
 DECISION = [
     (
+        decision,
         "acts on work only when all triggers have it",
-        "if working or (",
-        "if len(working) == len(outcomes) or (",
+        "or working or (",
+        "or len(working) == len(given) or (",
     ),
-    ("cpu alone is never active", "if working or (resources_only and not unknown):", "if working:"),
-    ("any cpu trigger makes the object active", "bool(outcomes) and all(", "bool(outcomes) and any("),
-    ("a broken cpu trigger is healthy", "or bool(self.reason))", "or False)"),
-    ("a healthy cpu trigger is unknown", "(self.metric_type != RESOURCE or bool(self.reason))", "True"),
-    ("not knowing is zero", "if unknown or not outcomes:", "if not outcomes:"),
-    ("unknown only when all are", "if unknown or not outcomes:", "if len(unknown) == len(outcomes):"),
-    ("nothing read is no work", "if unknown or not outcomes:", "if unknown:"),
+    (decision, "cpu alone is never active", "or working or (resources_only and not unknown):", "or working:"),
+    (decision, "any cpu trigger makes the object active", "bool(given) and all(", "bool(given) and any("),
+    (outcome, "a broken cpu trigger is healthy", "or bool(self.reason))", "or False)"),
     (
+        outcome,
+        "a healthy cpu trigger is unknown",
+        "(self.metric_type != RESOURCE or bool(self.reason))",
+        "True",
+    ),
+    (decision, "not knowing is zero", "if unknown or not given:", "if not given:"),
+    (decision, "unknown only when all are", "if unknown or not given:", "if len(unknown) == len(given):"),
+    (decision, "nothing read is no work", "if unknown or not given:", "if unknown:"),
+    (
+        decision,
         "a failure hides the work of a sibling",
-        "if working or (resources_only",
-        "if (working and not unknown) or (resources_only",
+        "or working or (resources_only",
+        "or (working and not unknown) or (resources_only",
     ),
     (
+        decision,
         "what failed is called inactive",
-        "active=None)\n    return _without_work",
-        "active=False)\n    return _without_work",
+        "trail, active=None)\n    return _without_work",
+        "trail, active=False)\n    return _without_work",
     ),
     (
+        decision,
         "activates at 1 again and again",
         "if replicas == 0 or (policy.idle",
         "if replicas <= 1 or (policy.idle",
     ),
     (
+        decision,
         "never leaves idle",
         "if replicas == 0 or (policy.idle is not None and replicas < policy.minimum):",
         "if replicas == 0:",
     ),
     (
+        decision,
         "takes the HPA's raise to the minimum",
         "policy.idle is not None and replicas < policy.minimum",
         "replicas < policy.minimum",
     ),
-    ("activates at the minimum too", "and replicas < policy.minimum):", "and replicas <= policy.minimum):"),
     (
+        decision,
+        "activates at the minimum too",
+        "and replicas < policy.minimum):",
+        "and replicas <= policy.minimum):",
+    ),
+    (
+        decision,
         "activates to 1 whatever the minimum",
         "to, reason = policy.floor, Reason.ACTIVATED",
         "to, reason = 1, Reason.ACTIVATED",
     ),
     (
+        decision,
         "activates to the maximum",
         "to, reason = policy.floor, Reason.ACTIVATED",
         "to, reason = policy.maximum, Reason.ACTIVATED",
     ),
-    ("activates to the minimum, also to 0", "return self.minimum or 1", "return self.minimum"),
+    (policy, "activates to the minimum, also to 0", "return self.minimum or 1", "return self.minimum"),
     (
+        decision,
         "takes the first jump uninvited",
-        'if policy.activation == "desired":',
-        'if policy.activation != "desired":',
+        'if policy.activation == "desired" and not',
+        'if policy.activation != "desired" and not',
     ),
-    ("ignores the invitation to jump", 'if policy.activation == "desired":', "if False:"),
-    ("work does not restart the cooldown", "last_active=now,", "last_active=None,"),
     (
+        decision,
+        "ignores the invitation to jump",
+        'if policy.activation == "desired" and not',
+        "if False and not",
+    ),
+    (decision, "work does not restart the cooldown", "last_active=now,", "last_active=None,"),
+    (
+        decision,
         "names every trigger as the one with work",
-        "for outcome in outcomes if outcome.active)",
-        "for outcome in outcomes)",
+        "for outcome in given if outcome.active)",
+        "for outcome in given)",
     ),
     (
+        policy,
         "rest ignores the idle count",
         "return self.minimum if self.idle is None else self.idle",
         "return self.minimum",
     ),
     (
+        policy,
         "an idle count of 0 is none",
         "return self.minimum if self.idle is None else self.idle",
         "return self.idle or self.minimum",
     ),
-    ("never raises to the minimum", "if replicas < rest:", "if replicas < 0:"),
-    ("raises to 1 only", "to=rest)\n    if replicas == rest", "to=1)\n    if replicas == rest"),
+    (decision, "never raises to the minimum", "if replicas < rest:", "if replicas < 0:"),
+    (decision, "raises to 1 only", "raised, trail, to=rest)", "raised, trail, to=1)"),
     (
+        decision,
         "scales in above a minimum",
         "if replicas == rest or (policy.minimum > 0 and policy.idle is None):",
         "if replicas == rest:",
     ),
-    ("never goes back to idle", "(policy.minimum > 0 and policy.idle is None)", "policy.minimum > 0"),
-    ("no cooldown at all", "if now <= until:", "if False:"),
-    ("never lets the cooldown end", "if now <= until:", "if True:"),
-    ("goes down at the last moment of the cooldown", "if now <= until:", "if now < until:"),
-    ("does not say until when", "waiting, until=until)", "waiting)"),
-    ("goes to 0 past the idle count", '{replicas} to {rest}", to=rest)', '{replicas} to {rest}", to=0)'),
-    ("goes down one by one", '{replicas} to {rest}", to=rest)', '{replicas} to {rest}", to=replicas - 1)'),
     (
+        decision,
+        "never goes back to idle",
+        "(policy.minimum > 0 and policy.idle is None)",
+        "policy.minimum > 0",
+    ),
+    (decision, "no cooldown at all", "if now <= until:", "if False:"),
+    (decision, "never lets the cooldown end", "if now <= until:", "if True:"),
+    (decision, "goes down at the last moment of the cooldown", "if now <= until:", "if now < until:"),
+    (decision, "does not say until when", "waiting, trail, until=until)", "waiting, trail)"),
+    (decision, "goes to 0 past the idle count", "down, trail, to=rest)", "down, trail, to=0)"),
+    (decision, "goes down one by one", "down, trail, to=rest)", "down, trail, to=replicas - 1)"),
+    (
+        decision,
         "the initial cooldown counts for ever",
         "_later(times.last_active, policy.cooldown)",
         "_later(times.last_active, policy.initial_cooldown)",
     ),
     (
+        decision,
         "the cooldown counts from creation",
         "_later(times.last_active, policy.cooldown)",
         "_later(times.created, policy.cooldown)",
     ),
     (
+        decision,
         "never active: the whole cooldown is added",
         "_later(times.created, policy.initial_cooldown)",
         "_later(times.created, policy.initial_cooldown + policy.cooldown)",
     ),
-    ("forgets the last work while quiet", "last_active=times.last_active,", "last_active=None,"),
+    (decision, "forgets the last work while quiet", "last_active=times.last_active,", "last_active=None,"),
+    (decision, "goes on while paused", "if policy.pause.full:", "if False:"),
+    (decision, "any pause is a full one", "if policy.pause.full:", "if policy.pause.any:"),
+    (decision, "paused anywhere", "to = policy.pause.replicas", "to = None"),
+    (
+        decision,
+        "paused at 0 is paused anywhere",
+        "to = policy.pause.replicas",
+        "to = policy.pause.replicas or None",
+    ),
+    (
+        decision,
+        "paused, but within the bounds",
+        "to = policy.pause.replicas",
+        "to = min(policy.pause.replicas or 0, policy.maximum)",
+    ),
+    (decision, "a pause says that there is no work", "trail, to=to, active=None)", "trail, to=to)"),
+    (decision, "force-activation does nothing", "if policy.forced or working", "if working"),
+    (
+        decision,
+        "force-activation needs a healthy trigger",
+        "if policy.forced or working",
+        "if (policy.forced and not unknown) or working",
+    ),
+    (decision, "does not say that it is forced", "forced=policy.forced,", "forced=False,"),
+    (decision, "scales out while that is paused", "if policy.pause.scale_out:", "if False:"),
+    (
+        decision,
+        "no scale-out while scale-in is paused",
+        "if policy.pause.scale_out:",
+        "if policy.pause.scale_in:",
+    ),
+    (
+        decision,
+        "the budget hides the user's pause",
+        "if policy.pause.scale_out:",
+        "if policy.pause.scale_out and not restraint.awaits_budget:",
+    ),
+    (decision, "wakes over the budget", "elif restraint.awaits_budget:", "elif False:"),
+    (decision, "no activation while it is braked", "elif restraint.awaits_budget:", "elif restraint.braked:"),
+    (decision, "jumps again after a failed activation", " and not restraint.to_floor:", ":"),
+    (
+        decision,
+        "jumps only after a failed activation",
+        " and not restraint.to_floor:",
+        " and restraint.to_floor:",
+    ),
+    (decision, "goes down while scale-in is paused", "if policy.pause.scale_in:", "if False:"),
+    (
+        decision,
+        "stays up while scale-out is paused",
+        "if policy.pause.scale_in:",
+        "if policy.pause.scale_out:",
+    ),
+    (
+        decision,
+        "a paused scale-in hides the cooldown",
+        "if now <= until:",
+        "if now <= until and not policy.pause.scale_in:",
+    ),
+    (
+        decision,
+        "jumps over the HPA's steps",
+        "if policy.after_scale_in and replicas > policy.floor:",
+        "if False:",
+    ),
+    (
+        decision,
+        "always waits for the HPA's steps",
+        "if policy.after_scale_in and replicas > policy.floor:",
+        "if replicas > policy.floor:",
+    ),
+    (
+        decision,
+        "waits at the floor for ever",
+        "if policy.after_scale_in and replicas > policy.floor:",
+        "if policy.after_scale_in and replicas >= policy.floor:",
+    ),
+    (
+        decision,
+        "waits for 1 whatever the minimum",
+        "if policy.after_scale_in and replicas > policy.floor:",
+        "if policy.after_scale_in and replicas > 1:",
+    ),
+    (decision, "no brake", "restraint.not_before is not None and now < restraint.not_before", "False"),
+    (
+        decision,
+        "braked for ever",
+        "restraint.not_before is not None and now < restraint.not_before",
+        "restraint.not_before is not None",
+    ),
+    (decision, "its turn comes a moment later", "now < restraint.not_before", "now <= restraint.not_before"),
+    (
+        decision,
+        "the brake hides what the user wished",
+        "if policy.pause.scale_in:",
+        "if policy.pause.scale_in and restraint.not_before is None:",
+    ),
+    (decision, "the trail does not tell of the brake to come", "if restraint.braked:", "if False:"),
+    (decision, "the trail tells of a brake that is not", "if restraint.braked:", "if True:"),
+    (decision, "the trail has no limits", "    trail.bound(policy.floor, policy.maximum)\n", ""),
+    (decision, "the trail's minimum is 0", "trail.bound(policy.floor,", "trail.bound(policy.minimum,"),
+    (decision, "the trail says nothing of the HPA", "        if hint:\n", "        if not hint:\n"),
+    (
+        decision,
+        "the trail forgets the first write",
+        'trail.step("activation", to, ',
+        'trail.step("activation", policy.maximum, ',
+    ),
+    (trail, "the steps do not chain", "self._at = after", "pass"),
+    (
+        trail,
+        "what holds does not hold",
+        "self.step(name, self._present, note)",
+        "self.step(name, self._at, note)",
+    ),
+    (trail, "begins at 0", "self._at = replicas", "self._at = 0"),
+    (
+        trail,
+        "tells before for after",
+        "Clamp(name, self._at, after, note)",
+        "Clamp(name, after, self._at, note)",
+    ),
+    (trail, "no maximum", "if self._at > high:", "if False:"),
+    (trail, "the maximum is told of where it limits nothing", "if self._at > high:", "if self._at >= high:"),
+    (trail, "no minimum", "elif self._at < low:", "elif False:"),
+    (
+        trail,
+        "the minimum is told of where it limits nothing",
+        "elif self._at < low:",
+        "elif self._at <= low:",
+    ),
+    (trail, "the lowest wish wins", "max(counts, key=", "min(counts, key="),
+    (trail, "the first wish wins", "max(counts, key=lambda one: one[0])", "counts[0]"),
+    (trail, "without a count it asks for 0", "return floor, ", "return 0, "),
+    (trail, "the trail rounds down", "math.ceil(ratio)", "math.floor(ratio)"),
+    (trail, "takes ratios for backlogs", 'if outcome.metric_type == "Value":', "if False:"),
+    (trail, "takes backlogs for ratios", 'if outcome.metric_type == "Value":', "if True:"),
+    (trail, "a ratio at 0 asks for nothing", "max(replicas, 1)", "replicas"),
+    (trail, "less than nothing", "max(outcome.value, 0.0)", "outcome.value"),
+    (
+        trail,
+        "the trail takes the target for whole units",
+        "max(outcome.value, 0.0) * 1000",
+        "max(outcome.value, 0.0)",
+    ),
+    (trail, "divides by a target of 0", "outcome.target <= 0", "outcome.target < 0"),
+    (trail, "counts what has no end", "if math.isfinite(ratio) else None", "if True else None"),
+    (trail, "the trail counts cpu and memory", " or not outcome.external:", ":"),
 ]
 
 FIRST_WRITE = [
     (
+        desired,
         "rounds down",
         "needed = max(needed, replicas_for(usage, outcome.target))",
         "needed = max(needed, usage // outcome.target)",
     ),
     (
+        desired,
         "one more than needed",
         "replicas_for(usage, outcome.target))",
         "replicas_for(usage, outcome.target) + 1)",
     ),
     (
+        desired,
         "adds the triggers up",
         "needed = max(needed, replicas_for",
         "needed = max(needed, needed + replicas_for",
     ),
     (
+        desired,
         "the last trigger wins",
         "needed = max(needed, replicas_for(usage, outcome.target))",
         "needed = replicas_for(usage, outcome.target)",
     ),
     (
+        desired,
         "takes the target for whole units",
         "replicas_for(usage, outcome.target)",
         "replicas_for(usage, outcome.target * 1000)",
     ),
-    ("counts Value metrics", 'outcome.metric_type == "AverageValue"', 'outcome.metric_type != "Resource"'),
-    ("counts cpu and memory", 'outcome.metric_type == "AverageValue"', 'outcome.metric_type != "Value"'),
     (
+        desired,
+        "counts Value metrics",
+        'outcome.metric_type == "AverageValue"',
+        'outcome.metric_type != "Resource"',
+    ),
+    (
+        desired,
+        "counts cpu and memory",
+        'outcome.metric_type == "AverageValue"',
+        'outcome.metric_type != "Value"',
+    ),
+    (
+        desired,
         "counts only triggers with work",
         "and outcome.target > 0:",
         "and outcome.target > 0 and outcome.active:",
     ),
-    ("counts targets that no HPA takes", "outcome.target > 0", "outcome.target != 0"),
-    ("ignores the maximum", "min(needed, allowed, policy.maximum)", "min(needed, allowed)"),
-    ("ignores the rates", "min(needed, allowed, policy.maximum)", "min(needed, policy.maximum)"),
+    (desired, "counts targets that no HPA takes", "outcome.target > 0", "outcome.target != 0"),
+    (desired, "ignores the maximum", "min(needed, allowed, policy.maximum)", "min(needed, allowed)"),
+    (desired, "ignores the rates", "min(needed, allowed, policy.maximum)", "min(needed, policy.maximum)"),
+    (desired, "starts from 0 instead of the floor", "needed = policy.floor", "needed = 0"),
     (
-        "starts from 0 instead of the floor",
-        "needed = policy.floor",
-        "needed = 0",
-    ),
-    (
+        desired,
         "always asks for all that is allowed",
         "min(needed, allowed, policy.maximum)",
         "min(allowed, policy.maximum)",
     ),
-    ("ignores a window upwards", "held = policy.scale_up.window > 0", "held = False"),
-    ("a window holds even when it is 0", "held = policy.scale_up.window > 0", "held = True"),
+    (desired, "ignores a window upwards", "held = policy.scale_up.window > 0", "held = False"),
+    (desired, "a window holds even when it is 0", "held = policy.scale_up.window > 0", "held = True"),
     (
+        desired,
         "evaluates the rates from 1",
         "rates.most(policy.scale_up, policy.floor, (), 0.0)",
         "rates.most(policy.scale_up, 1, (), 0.0)",
     ),
     (
+        desired,
         "evaluates the rates from the maximum",
         "rates.most(policy.scale_up, policy.floor, (), 0.0)",
         "rates.most(policy.scale_up, policy.maximum, (), 0.0)",
     ),
 ]
-
-
-@contextmanager
-def mutant(of, old, new):
-    """The decision module with one substitution, in it or in `desired` under it."""
-    source = Path(of.__file__).read_text(encoding="utf-8")
-    if source.count(old) != 1:
-        raise LookupError(f"{of.__name__} holds {old!r} {source.count(old)} times: mend this mutant")
-    changed = _module(of, source.replace(old, new))
-    made = [changed]
-    if of is desired:
-        over = _module(decision, Path(decision.__file__).read_text(encoding="utf-8"))
-        over.desired = changed
-        made.append(over)
-    try:
-        yield made[-1]
-    finally:
-        for module in made:
-            del sys.modules[module.__name__]
-
-
-def _module(original, source):
-    """Run a source under a name of its own; dataclasses look their module up by it."""
-    module = types.ModuleType(f"{original.__name__}_mutant")
-    sys.modules[module.__name__] = module
-    exec(compile(source, original.__file__, "exec"), module.__dict__)  # noqa: S102 - our own source, changed by us
-    return module

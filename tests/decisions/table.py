@@ -38,6 +38,18 @@ def rest(name, world):
     return case(name, world, "AtRest", last=world.last_active)
 
 
+def paused(name, world, replicas=None):
+    return case(name, world, "Paused", replicas, active=None, last=world.last_active)
+
+
+def waits(name, world, reason):
+    return case(name, world, reason, active=True, last=NOW)
+
+
+def stays(name, world, reason):
+    return case(name, world, reason, last=world.last_active)
+
+
 EXAMPLES = [
     # Work below the floor.
     up("from 0, no minimum: to 1", World({}, BUSY, 0), 1),
@@ -123,14 +135,71 @@ EXAMPLES = [
         0,
     ),
     down("negative is quiet", World({}, (outcome(value=-4.0),), 3, last_active=LONG_AGO), 0),
+    # Paused.
+    paused("where it is", World({}, QUIET, 3, last_active=LONG_AGO, pause={"full": True})),
+    paused("work or not", World({}, BUSY, 0, pause={"full": True})),
+    paused("at a count of the user's", World({}, BUSY, 3, pause={"full": True, "replicas": 7}), 7),
+    paused("at 0", World({"minimum": 3}, BUSY, 3, pause={"full": True, "replicas": 0}), 0),
+    paused("above the maximum", World({"maximum": 4}, BUSY, 3, pause={"full": True, "replicas": 9}), 9),
+    paused("forced or not", World({"forced": True}, QUIET, 0, pause={"full": True})),
+    # Force-activation.
+    up("forced: from 0", World({"forced": True}, QUIET, 0), 1),
+    up("forced, and nothing could be read", World({"forced": True}, (failed(),), 0), 1),
+    up("forced, and nothing was read", World({"forced": True, "minimum": 2}, (), 0), 2),
+    in_charge("forced, long quiet", World({"forced": True}, QUIET, 3, last_active=LONG_AGO)),
+    # Work below the floor that has to wait.
+    waits("scale-out paused at 0", World({}, BUSY, 0, pause={"scale_out": True}), "ScaleOutPaused"),
+    waits("scale-out paused at idle", World(IDLE, BUSY, 2, pause={"scale_out": True}), "ScaleOutPaused"),
+    in_charge("scale-out paused, running", World({}, BUSY, 1, pause={"scale_out": True})),
+    waits("no budget for new pods", World({}, BUSY, 0, restraint={"awaits_budget": True}), "AwaitsBudget"),
+    waits(
+        "paused by the user, and no budget",
+        World({}, BUSY, 0, pause={"scale_out": True}, restraint={"awaits_budget": True}),
+        "ScaleOutPaused",
+    ),
+    in_charge("a budget is for the way up from rest", World({}, BUSY, 1, restraint={"awaits_budget": True})),
+    up("scale-in paused is no obstacle up", World({}, BUSY, 0, pause={"scale_in": True}), 1),
+    # No work, cooldown over, and something keeps it up.
+    stays("scale-in paused", World({}, QUIET, 3, pause={"scale_in": True}), "ScaleInPaused"),
+    stays("scale-in paused above idle", World(IDLE, QUIET, 8, pause={"scale_in": True}), "ScaleInPaused"),
+    down("scale-out paused is no obstacle down", World({}, QUIET, 3, pause={"scale_out": True}), 0),
+    stays("after-scale-in: the HPA first", World({"after_scale_in": True}, QUIET, 2), "ScalingIn"),
+    down("after-scale-in, at the floor", World({"after_scale_in": True}, QUIET, 1), 0),
+    stays(
+        "after-scale-in, above an idle count", World({**IDLE, "after_scale_in": True}, QUIET, 6), "ScalingIn"
+    ),
+    down("after-scale-in, at the minimum", World({**IDLE, "after_scale_in": True}, QUIET, 5), 2),
+    stays("braked", World({}, QUIET, 3, restraint={"not_before": NOW + TICK}), "Braked"),
+    down("its turn has come", World({}, QUIET, 3, restraint={"not_before": NOW}), 0),
+    down("braked, and no turn given yet", World({}, QUIET, 3, restraint={"braked": True}), 0),
+    cooling(
+        "the cooldown comes before all of them",
+        World(
+            {"after_scale_in": True},
+            QUIET,
+            3,
+            last_active=NOW,
+            pause={"scale_in": True},
+            restraint={"not_before": NOW + 999 * S, "braked": True},
+        ),
+        NOW + 300 * S,
+    ),
+    stays(
+        "the user's pause before the HPA's steps",
+        World({"after_scale_in": True}, QUIET, 3, pause={"scale_in": True}),
+        "ScaleInPaused",
+    ),
+    stays(
+        "the HPA's steps before the brake",
+        World({"after_scale_in": True}, QUIET, 3, restraint={"not_before": NOW + S}),
+        "ScalingIn",
+    ),
 ]
 
 
 def check(module, world, expected):
     """Raises AssertionError when `module.decide` answers otherwise."""
-    given = [module.Outcome(**each) for each in world.outcomes]
-    times = module.Times(world.created, world.last_active)
-    decision = module.decide(module.Policy(**world.policy), given, world.replicas, times, world.now)
+    decision = world.decide(module)
     seen = (
         decision.reason,
         decision.replicas,
@@ -139,8 +208,233 @@ def check(module, world, expected):
         decision.cooldown_until,
     )
     assert seen == expected
-    assert decision.triggers == tuple(each["metric"] for each in world.outcomes if each["active"])
+    working = [each["metric"] for each in world.outcomes if each["active"]]
+    assert list(decision.triggers) == ([] if world.paused else working)
+    assert decision.forced == (world.forced and not world.paused)
     assert decision.message
+
+
+# Trails: the steps as (rule, before, after, note).
+
+BIG = (outcome(value=5e3, active=True),)
+BRAKED_TOO = {"braked": True, "not_before": NOW + 60 * S}
+STEPS = [
+    ("paused", World({}, BUSY, 3, pause={"full": True}), [("pause", 3, 3, "paused by annotation")]),
+    (
+        "paused elsewhere",
+        World({}, BUSY, 3, pause={"full": True, "replicas": 0}),
+        [("pause", 3, 0, "paused by annotation")],
+    ),
+    (
+        "the maximum, and only then the first write",
+        World({"maximum": 20}, BIG, 0),
+        [
+            ("triggers", 0, 1000, "s0-jobs asks for 1000"),
+            ("max", 1000, 20, "maxReplicaCount 20"),
+            ("activation", 20, 1, "the first write is the floor"),
+        ],
+    ),
+    (
+        "the floor",
+        World({"minimum": 4}, BUSY, 0),
+        [
+            ("triggers", 0, 2, "s0-jobs asks for 2"),
+            ("min", 2, 4, "minReplicaCount, at least 1: 4"),
+            ("activation", 4, 4, "the first write is the floor"),
+        ],
+    ),
+    (
+        "a backlog of exactly the maximum meets no limit",
+        World({"maximum": 1000}, BIG, 1),
+        [
+            ("triggers", 1, 1000, "s0-jobs asks for 1000"),
+            ("hpa", 1000, 1, "from the floor upwards the HPA decides, by its rates and windows"),
+        ],
+    ),
+    (
+        "a backlog of exactly the floor meets no limit",
+        World({"minimum": 2}, BUSY, 5),
+        [
+            ("triggers", 5, 2, "s0-jobs asks for 2"),
+            ("hpa", 2, 5, "from the floor upwards the HPA decides, by its rates and windows"),
+        ],
+    ),
+    (
+        "the highest of several, one of them a ratio",
+        World(
+            {},
+            (outcome(value=21.0, active=True), outcome(1, value=15.0, active=True, metric_type="Value")),
+            4,
+        ),
+        [
+            ("triggers", 4, 12, "s1-jobs asks for 12"),
+            ("hpa", 12, 4, "from the floor upwards the HPA decides, by its rates and windows"),
+        ],
+    ),
+    (
+        "a ratio at 0 counts as at 1",
+        World({}, (outcome(value=15.0, active=True, metric_type="Value"),), 0),
+        [
+            ("triggers", 0, 3, "s0-jobs asks for 3"),
+            ("activation", 3, 1, "the first write is the floor"),
+        ],
+    ),
+    (
+        "what asks for no count: cpu, no target, no end, less than nothing",
+        World(
+            {},
+            (
+                cpu(0, value=1e6),
+                outcome(1, value=9.0, active=True, target=0),
+                outcome(2, value=float("inf"), active=True),
+                outcome(3, value=-9.0),
+                failed(4),
+            ),
+            2,
+        ),
+        [
+            ("triggers", 2, 0, "s3-jobs asks for 0"),
+            ("min", 0, 1, "minReplicaCount, at least 1: 1"),
+            ("hpa", 1, 2, "from the floor upwards the HPA decides, by its rates and windows"),
+        ],
+    ),
+    (
+        "cpu alone: no count",
+        World({"minimum": 2}, (cpu(),), 0),
+        [
+            ("triggers", 0, 2, "there is work, and no count"),
+            ("activation", 2, 2, "the first write is the floor"),
+        ],
+    ),
+    (
+        "scale-out paused",
+        World({}, BUSY, 0, pause={"scale_out": True}),
+        [
+            ("triggers", 0, 2, "s0-jobs asks for 2"),
+            ("activation", 2, 1, "the first write is the floor"),
+            ("pause", 1, 0, "scale-out is paused by annotation"),
+        ],
+    ),
+    (
+        "no budget",
+        World({}, BUSY, 0, restraint={"awaits_budget": True}),
+        [
+            ("triggers", 0, 2, "s0-jobs asks for 2"),
+            ("activation", 2, 1, "the first write is the floor"),
+            ("brake", 1, 0, "the budget of new pods per minute is used up"),
+        ],
+    ),
+    (
+        "desired, and the last activation failed",
+        World({"activation": "desired"}, BUSY, 0, restraint={"to_floor": True}),
+        [
+            ("triggers", 0, 2, "s0-jobs asks for 2"),
+            (
+                "activation",
+                2,
+                1,
+                "the last activation's pods never became ready: the first write is the floor",
+            ),
+        ],
+    ),
+    (
+        "desired",
+        World({"activation": "desired"}, BUSY, 0),
+        [
+            ("triggers", 0, 2, "s0-jobs asks for 2"),
+            ("activation", 2, 2, "the first write is what the backlog needs"),
+        ],
+    ),
+    (
+        "not known",
+        World({}, (outcome(), failed(1), cpu(2, reason="NoData")), 3),
+        [
+            (
+                "policy",
+                3,
+                3,
+                "nothing is changed: s1-jobs: Unavailable connection refused; s2-jobs: NoData",
+            )
+        ],
+    ),
+    ("nothing read", World({}, (), 3), [("policy", 3, 3, "nothing is changed: no trigger has been read")]),
+    (
+        "raised",
+        World({"minimum": 3}, QUIET, 1),
+        [("triggers", 1, 0, "no trigger is active"), ("min", 0, 3, "the count at rest")],
+    ),
+    (
+        "at rest",
+        World({}, QUIET, 0),
+        [("triggers", 0, 0, "no trigger is active"), ("min", 0, 0, "the count at rest")],
+    ),
+    (
+        "the way down to a minimum is the HPA's",
+        World({"minimum": 3}, QUIET, 8),
+        [
+            ("triggers", 8, 0, "no trigger is active"),
+            ("min", 0, 3, "the count at rest"),
+            ("hpa", 3, 8, "from the floor upwards the HPA decides, by its rates and windows"),
+        ],
+    ),
+    (
+        "cooling down",
+        World({}, QUIET, 3, last_active=NOW),
+        [
+            ("triggers", 3, 0, "no trigger is active"),
+            ("min", 0, 0, "the count at rest"),
+            ("cooldown", 0, 3, "until 2026-01-05T12:05:00Z"),
+        ],
+    ),
+    (
+        "cooling down, and then the brake",
+        World({}, QUIET, 3, last_active=NOW, restraint=BRAKED_TOO),
+        [
+            ("triggers", 3, 0, "no trigger is active"),
+            ("min", 0, 0, "the count at rest"),
+            ("cooldown", 0, 3, "until 2026-01-05T12:05:00Z"),
+            ("brake", 3, 3, "mass-event brake, when the cooldown is over"),
+        ],
+    ),
+    (
+        "scale-in paused",
+        World(IDLE, QUIET, 3, pause={"scale_in": True}, restraint=BRAKED_TOO),
+        [
+            ("triggers", 3, 0, "no trigger is active"),
+            ("min", 0, 2, "the count at rest"),
+            ("pause", 2, 3, "scale-in is paused by annotation"),
+        ],
+    ),
+    (
+        "after-scale-in",
+        World({"after_scale_in": True}, QUIET, 3, restraint=BRAKED_TOO),
+        [
+            ("triggers", 3, 0, "no trigger is active"),
+            ("min", 0, 0, "the count at rest"),
+            ("policy", 0, 3, "after-scale-in: the HPA scales in to 1 first"),
+        ],
+    ),
+    (
+        "braked",
+        World({}, QUIET, 3, restraint=BRAKED_TOO),
+        [
+            ("triggers", 3, 0, "no trigger is active"),
+            ("min", 0, 0, "the count at rest"),
+            ("brake", 0, 3, "mass-event brake, until 2026-01-05T12:01:00Z"),
+        ],
+    ),
+    (
+        "down",
+        World(IDLE, QUIET, 3),
+        [("triggers", 3, 0, "no trigger is active"), ("min", 0, 2, "the count at rest")],
+    ),
+]
+
+
+def check_steps(module, world, expected):
+    """Raises AssertionError when the trail is another."""
+    seen = [(step.name, step.before, step.after, step.note) for step in world.decide(module).trail]
+    assert seen == expected
 
 
 # First writes of `activation: desired`: minimum, maximum, scaleUp, outcomes, what is written.

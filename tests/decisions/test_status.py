@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from scaler.core import status
 from scaler.core.conditions import ORDER, Condition
-from scaler.core.decision import Decision, Outcome, Reason
+from scaler.core.decision import Clamp, Decision, Outcome, Reason
+from scaler.core.outcome import By
 from scaler.core.steps import Step
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -69,6 +70,18 @@ TICKS = [
     ),
     (Reason.COOLING_DOWN, False, [IDLE], None, ("True", "ScaledObjectReady"), ("False", "ScalerCooldown")),
     (Reason.DEACTIVATED, False, [IDLE], None, ("True", "ScaledObjectReady"), ("False", "ScalerNotActive")),
+    (Reason.SCALING_IN, False, [IDLE], None, ("True", "ScaledObjectReady"), ("False", "ScalerCooldown")),
+    (Reason.BRAKED, False, [IDLE], None, ("True", "ScaledObjectReady"), ("False", "ScalerCooldown")),
+    (
+        Reason.SCALE_IN_PAUSED,
+        False,
+        [IDLE],
+        None,
+        ("True", "ScaledObjectReady"),
+        ("False", "ScalerNotActive"),
+    ),
+    (Reason.SCALE_OUT_PAUSED, True, [GOOD], None, ("True", "ScaledObjectReady"), ("True", "ScalerActive")),
+    (Reason.AWAITS_BUDGET, True, [GOOD], None, ("True", "ScaledObjectReady"), ("True", "ScalerActive")),
     (
         Reason.HPA_IN_CHARGE,
         True,
@@ -127,12 +140,13 @@ def test_tick(reason, active, outcomes, hpa, ready, activity):
 
 
 def test_every_reason_has_a_condition():
-    for reason in Reason:
-        assert after(reason, None, [IDLE])["Active"].reason in {
-            "ScalerActive",
-            "ScalerNotActive",
-            "ScalerCooldown",
-        }
+    """A pause has none: it leaves what was."""
+    assert {reason for reason, *_ in TICKS} | {Reason.PAUSED} == set(Reason)
+
+
+def test_a_paused_tick_changes_nothing():
+    for before in (status.initial(), after(Reason.HPA_IN_CHARGE, True, [GOOD, BROKEN])):
+        assert after(Reason.PAUSED, None, [BROKEN], "Bad", now=before) == before
 
 
 def test_messages():
@@ -205,7 +219,7 @@ def test_while_a_source_is_down_attempts_and_skipped_polls_read_the_same():
 
 
 def test_reconciled():
-    found = status.reconciled({})
+    found = status.reconciled({}, fallback=False)
     assert short(found) == {
         "Ready": ("True", "ScaledObjectReady"),
         "Active": ("Unknown", ""),
@@ -216,9 +230,9 @@ def test_reconciled():
 
 def test_a_reconcile_leaves_what_the_last_evaluation_said():
     ticked = after(Reason.TRIGGERS_FAILED, None, [BROKEN])
-    assert status.reconciled(ticked) == ticked
+    assert status.reconciled(ticked, fallback=False) == ticked
     healthy = after(Reason.HPA_IN_CHARGE, True, [GOOD])
-    assert status.reconciled(healthy) == healthy
+    assert status.reconciled(healthy, fallback=False) == healthy
 
 
 def test_check_failed_and_mended():
@@ -235,7 +249,110 @@ def test_check_failed_and_mended():
         "ScaledObject doesn't have correct triggers specification: spec.triggers[0].name: taken"
     )
     assert failed["Active"].message == "ScaledObject check failed"
-    assert status.reconciled(failed)["Ready"].status == "True"
+    assert status.reconciled(failed, fallback=False)["Ready"].status == "True"
+
+
+def test_a_fallback_is_an_evaluations_to_tell():
+    """Where the object has one, neither a reconcile nor a failed check says whether it is in effect."""
+    fallen = status.tick(decision(Reason.HPA_IN_CHARGE, True), [GOOD], None, status.initial(), fallback=True)
+    assert short(fallen)["Fallback"] == ("True", "FallbackExists")
+    assert status.reconciled(fallen, fallback=True) == fallen
+    assert status.check_failed(fallen, Step.HPA, "refused", fallback=True)["Fallback"] == fallen["Fallback"]
+    assert status.paused(fallen, fallback=True)["Fallback"] == fallen["Fallback"]
+    unknown = status.reconciled({}, fallback=True)
+    assert short(unknown)["Fallback"] == ("Unknown", "")
+    none = ("False", "NoFallbackFound")
+    assert short(status.reconciled(fallen, fallback=False))["Fallback"] == none
+    assert short(status.check_failed(fallen, Step.HPA, "refused"))["Fallback"] == none
+    assert short(status.paused(fallen, fallback=False))["Fallback"] == none
+    assert short(after(Reason.AT_REST, False, [IDLE], now=fallen))["Fallback"] == none
+
+
+def test_a_fallback_that_cannot_be_is_neither_true_nor_false():
+    only_cpu = [Outcome(index=0, metric="cpu", target=0, metric_type="Resource")]
+    ticked = status.tick(
+        decision(Reason.HPA_IN_CHARGE, True), only_cpu, None, status.initial(), fallback=None
+    )
+    assert short(ticked)["Fallback"] == ("Unknown", "")
+
+
+# Pauses
+
+
+def test_paused_is_true_while_it_lasts_and_says_when_it_was_over():
+    before = after(Reason.HPA_IN_CHARGE, True, [GOOD])
+    assert status.pausing(before, paused=False) == before, "never paused: nothing is said"
+    begun = status.pausing(before, paused=True)
+    assert begun["Paused"] == Condition("Paused", "True", "ScaledObjectPaused", "ScaledObject is paused")
+    assert {**begun, "Paused": None} == {**before, "Paused": None}
+    assert status.pausing(begun, paused=True) == begun
+    over = status.pausing(begun, paused=False)
+    assert over["Paused"] == Condition(
+        "Paused", "False", "ScaledObjectUnpaused", "pause annotation removed for ScaledObject"
+    )
+    assert status.pausing(over, paused=False) == over
+
+
+def test_a_paused_object_is_ready_and_as_active_as_it_was():
+    for before in (
+        after(Reason.HPA_IN_CHARGE, True, [GOOD]),
+        after(Reason.TRIGGERS_FAILED, None, [BROKEN]),
+        status.check_failed({}, Step.HPA, "refused"),
+    ):
+        paused = status.paused(before, fallback=False)
+        assert short(paused)["Ready"] == ("True", "ScaledObjectReady")
+        assert paused["Ready"].message == "ScaledObject is paused"
+        assert paused["Active"] == before["Active"]
+        assert short(paused)["Paused"] == ("True", "ScaledObjectPaused")
+        assert status.paused(paused, fallback=False) == paused
+        unpaused = status.reconciled(status.pausing(paused, paused=False), fallback=False)
+        assert unpaused["Ready"].message == "ScaledObject is defined correctly and is ready for scaling"
+
+
+# What stands in for a trigger
+
+
+def test_what_stands_in_for_a_trigger_is_told_as_its_failure():
+    since = NOW - timedelta(minutes=3)
+    for by in (By.IGNORED, By.LAST_KNOWN):
+        known = replace(BROKEN, value=4.0, active=by is By.LAST_KNOWN, by=by, since=since)
+        found = after(Reason.HPA_IN_CHARGE, True, [GOOD, known])["Ready"]
+        assert found.reason == "PartialTriggerError"
+        assert "s1-redis-mail: Unavailable since 2026-01-02T03:01:05Z: redis" in found.message
+    # A fallback has a condition of its own.
+    fallen = replace(BROKEN, value=10.0, active=True, by=By.FALLBACK, since=since)
+    assert after(Reason.HPA_IN_CHARGE, True, [GOOD, fallen])["Ready"].status == "True"
+
+
+def test_a_composite_metric_is_told_of_when_its_parts_are_well():
+    composite = Outcome(
+        index=0,
+        metric="composite-metric",
+        target=1,
+        reason="FormulaFailed",
+        message="divided by nil",
+        by=By.FORMULA,
+    )
+    alone = after(Reason.TRIGGERS_FAILED, None, [GOOD, composite])["Ready"].message
+    assert alone.endswith("composite-metric: FormulaFailed: divided by nil")
+    with_cause = after(Reason.TRIGGERS_FAILED, None, [GOOD, BROKEN, composite])["Ready"].message
+    assert "s1-redis-mail" in with_cause
+    assert "composite-metric" not in with_cause
+
+
+def test_forced_and_braked_have_words_of_their_own():
+    forced = replace(decision(Reason.ACTIVATED, True), forced=True)
+    active = status.tick(forced, [GOOD], None, status.initial())["Active"]
+    assert (active.status, active.reason) == ("True", "ScalerActive")
+    assert (
+        active.message == "Activated: Scaling is performed because activation is being forced by annotation"
+    )
+    braked = replace(decision(Reason.COOLING_DOWN, False), trail=(Clamp("brake", 3, 3, "mass-event brake"),))
+    message = status.tick(braked, [IDLE], None, status.initial())["Active"].message
+    assert message == (
+        "CoolingDown: Scaler cooling down because triggers are not active; then the mass-event brake paces it"
+    )
+    assert message.endswith(status.BRAKED_TEXT)
 
 
 def test_replicas_unknown():
