@@ -62,6 +62,7 @@ _SECTION = re.compile(r"(<!-- generated: (?P<name>[^>]+?) -->\n).*?(<!-- end -->
 _ROW = re.compile(
     r"^ *\| (?P<situation>[^|]+?) +\| (?P<replicas>[^|]+?) +\| (?P<reason>[A-Z]\w+) +\|$", re.MULTILINE
 )
+_UNIT_OF = {"port": "port", "share": "part of 1", "pace": "part of 1"}
 _UNITS = {
     "float": "seconds",
     "int": "count",
@@ -159,7 +160,7 @@ def _settings(cls: type[Any]) -> str:
             group = field.group
             rows.append((f"**{group}**", "", "", "", ""))
         flag = FLAGS.get(f"{cls.__name__}.{field.name}", "")
-        unit = "port" if field.name.endswith("port") else _UNITS.get(field.kind, f"`{field.kind}`")
+        unit = _UNIT_OF.get(field.name.rpartition("_")[2]) or _UNITS.get(field.kind, f"`{field.kind}`")
         rows.append((f"`{field.name}`", unit, f"`{field.default}`", field.text, f"`{flag}`" if flag else ""))
     return table(("setting", "type or unit", "default", "what and why", "flag"), rows)
 

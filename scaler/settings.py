@@ -30,11 +30,12 @@ class ControllerSettings:
     """And at least so many objects. Among fewer, work that ends together is everyday."""
 
     brake_pace: float = 0.1
-    """The part (0 to 1) of the affected objects that may be deactivated in a minute. With a tenth, somebody has ten minutes
-    to look before the last worker is gone."""
+    """The part (0 to 1) of the affected objects that may be deactivated in a minute, at least one object. With a tenth,
+    somebody has ten minutes to look before the last worker is gone."""
 
     wake_budget: int | None = None
-    """New pods that waking objects may ask for in a minute, fair by namespace; None: no limit."""
+    """New pods that waking objects may ask for in a minute, fair by namespace; None: no limit. A whole minute's worth may go
+    at once; a larger request goes alone when all of it is free."""
 
     workers: int = 16
     """Objects reconciled at a time. A reconcile waits on the API server, not on us; more only queues there."""

@@ -148,6 +148,7 @@ class Journal:
             hpa=view(live) if live is not None else None,
             trouble=self._trouble(),
             triggers=_facts(managed),
+            unadmitted=tuple(f"{refused.problem} ({refused.reason})" for refused in managed.unadmitted),
         )
 
     def _of(self, managed: Managed) -> Page:

@@ -14,6 +14,7 @@ from scaler.clock import Clock
 from scaler.control.alarm import Alarm
 from scaler.control.managed import Managed
 from scaler.control.results import Result, TriggerKey
+from scaler.control.schedule import Schedule
 from scaler.control.source import Source
 from scaler.core.brake import Brake, BrakeSettings, Ended, Engaged
 from scaler.core.decision import Decision, Reason
@@ -49,6 +50,7 @@ class Restraints:
         self._tell = tell
         self._again = again
         self._alarm = Alarm(clock)
+        self._slots: Schedule[str] = Schedule()
         self._closed = False
         self.engagements = 0
         """How often the brake engaged so far."""
@@ -63,7 +65,7 @@ class Restraints:
             key.index,
             above=any(reading.value > 0 for reading in result.readings),
             interval=float(managed.so.polling_interval),
-            now=self._clock.monotonic(),
+            now=result.at,
         )
         self._hear(managed, edge)
         braked = self._brake.braked(managed.uid)
@@ -74,8 +76,12 @@ class Restraints:
         """A change from `replicas` is about to be made: is anything held against it that was not before?"""
         now = self._clock.monotonic()
         if decision.reason is Reason.DEACTIVATED:
+            if managed.brake_off:
+                self._hear(managed, self._brake.release(managed.uid))
             slot = self._brake.slot(managed.uid, now)
             if slot > now:
+                self._slots.put(managed.uid, slot)
+                self._alarm.ring(slot)
                 until = self._clock.now() + timedelta(seconds=slot - now)
                 managed.restraint = replace(managed.restraint, not_before=until)
                 return True
@@ -110,6 +116,7 @@ class Restraints:
     def forget(self, managed: Managed) -> None:
         """The object is gone."""
         self._hear(managed, self._brake.forget(managed.uid))
+        self._slots.drop(managed.uid)
         if self._budget is not None:
             self._budget.forget(managed.uid)
 
@@ -122,14 +129,13 @@ class Restraints:
         return found
 
     async def run(self) -> None:
-        """Let objects wake as the budget allows, until closed."""
+        """Have objects decided about when their slot has come, or the budget has some for them, until closed."""
         while not self._closed:
-            due = None
-            if self._budget is not None:
-                for uid in self._budget.due(self._clock.monotonic()):
-                    self._again(uid)
-                due = self._budget.next(self._clock.monotonic())
-            await self._alarm.wait(due)
+            now = self._clock.monotonic()
+            for uid in [*self._slots.take(now), *(self._budget.due(now) if self._budget is not None else ())]:
+                self._again(uid)
+            moments = (self._slots.next(), self._budget.next(now) if self._budget is not None else None)
+            await self._alarm.wait(min((moment for moment in moments if moment is not None), default=None))
 
     def close(self) -> None:
         """End `run`."""

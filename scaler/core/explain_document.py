@@ -1,6 +1,7 @@
 """The JSON document about one object, as `/decisions/{namespace}/{name}` serves it and `tidegate explain` prints it.
 
     object, target, since, mode, state, refused, paused, answer     how it stands now; `answer` is one line for a person
+    unadmitted                                                      what KEDA's admission webhook would have refused
     replicas, reason                                                the same in two words
     triggers, trail, cooldownUntil                                  how the last decision came about
     hpa                                                             its HPA's status, and what that means
@@ -57,6 +58,7 @@ def document(
         if refusal is not None
         else None,
         "paused": subject.paused,
+        "unadmitted": list(subject.unadmitted),
         "replicas": said.replicas,
         "reason": said.word,
         "answer": said.line(f"{subject.namespace}/{subject.name}"),

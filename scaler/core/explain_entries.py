@@ -120,7 +120,7 @@ class Subject:
     """The object and how it stands now. `refusal` is set while it is not in charge for that reason.
 
     `since` is when this process first saw it. `trouble` is what keeps the whole controller from acting, else "". `triggers`
-    is by index.
+    is by index. `unadmitted` is what KEDA's admission webhook would have refused, in words.
     """
 
     namespace: str
@@ -136,6 +136,7 @@ class Subject:
     hpa: HpaView | None = None
     trouble: str = ""
     triggers: Mapping[int, Facts] = field(default_factory=dict)
+    unadmitted: tuple[str, ...] = ()
 
     def identity(self) -> dict[str, Any]:
         """Which object it is."""

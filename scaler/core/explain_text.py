@@ -17,6 +17,8 @@ def lines(document: _Document, last: int) -> Iterator[str]:
     """The answer, then how it stands, the triggers, the trail, the HPA, and the newest `last` entries."""
     yield plain(document.get("answer"))
     yield _INDENT + _standing(document)
+    for refused in document.get("unadmitted") or ():
+        yield f"{_INDENT}KEDA's webhook would refuse it: {plain(refused)}"
     for block in (_triggers(document), _trail(document), _hpa(document), _entries(document, last)):
         found = list(block)
         if found:

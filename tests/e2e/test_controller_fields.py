@@ -3,6 +3,8 @@
 import pytest
 from controlled import SCALED_OBJECTS, controlled
 
+from scaler.core.explain_text import lines
+
 pytestmark = pytest.mark.server
 
 READY = ("True", "ScaledObjectReady")
@@ -157,3 +159,17 @@ async def test_an_observed_object_is_decided_about_and_nothing_is_written(redis)
         assert not [
             what for _, what in run.writes() if what.partition(".")[0] in {"scaledobjects", "deployments"}
         ]
+
+
+async def test_what_only_kedas_webhook_refuses_runs_and_is_told(redis):
+    async with controlled(redis) as run:
+        run.deployment()
+        run.scaled_object()
+        await run.settled()
+        run.scaled_object("second", run.redis_trigger("others"))  # On the same target.
+        await run.settled("second")
+        told = list(lines(run.controller.journal.document("default", "second"), 5))
+        assert any("KEDA's webhook would refuse it" in line and "other-scaled-object" in line for line in told)
+        assert list(run.controller.unadmitted()) == [("default", "second", "other-scaled-object")]
+        run.delete("second")
+        await run.until(lambda: not list(run.controller.unadmitted()))
