@@ -285,6 +285,10 @@ def policies():
     return strategy(a_policy)
 
 
+def outcomes():
+    return strategy(some_outcomes)
+
+
 @dataclass(frozen=True)
 class Jump:
     """A first write. `up` is scaleUp as (select, window, ((kind, value, period), ...)), or None."""
