@@ -111,7 +111,8 @@ def _fallen(
             text = f"{outcome.message}; no fallback, for a Value metric needs ready pods to count with"
             return replace(outcome, message=text)
         count /= pods
-    return replace(outcome, value=target * count / 1000, active=count > 0, by=By.FALLBACK)
+    # Cut off, as KEDA does: rounded up, it would ask for one more.
+    return replace(outcome, value=int(target * count) / 1000, active=count > 0, by=By.FALLBACK)
 
 
 def _composite(policy: Policy, modifiers: Modifiers, judged: Sequence[Outcome]) -> Outcome:
@@ -141,7 +142,7 @@ def _composite(policy: Policy, modifiers: Modifiers, judged: Sequence[Outcome]) 
         text = f"spec.advanced.scalingModifiers.formula: {error}"
         return replace(composite, reason=FORMULA_FAILED, message=text)
     if value is None:
-        return _without_value(policy, modifiers, composite)
+        return _without_value(policy, modifiers, composite, parts)
     return _active_above(modifiers, replace(composite, value=value), parts)
 
 
@@ -158,21 +159,36 @@ def _missing(parts: Sequence[Outcome]) -> Iterator[Outcome]:
     return (o for o in parts if o.value is None and o.by is not By.FALLBACK)
 
 
-def _without_value(policy: Policy, modifiers: Modifiers, composite: Outcome) -> Outcome:
+def _without_value(
+    policy: Policy, modifiers: Modifiers, composite: Outcome, parts: Sequence[Outcome]
+) -> Outcome:
     """The formula answers nil: then, too, the fallback's replicas are asked for (facts 3.6)."""
     if policy.fallback is None:
         text = "spec.advanced.scalingModifiers.formula: answers nil, which is no number"
         return replace(composite, reason=FORMULA_FAILED, message=text)
-    value = modifiers.target * policy.fallback.replicas / 1000
-    return _active_above(modifiers, replace(composite, value=value, by=By.FALLBACK), ())
+    replicas = policy.fallback.replicas
+    fallen = replace(composite, value=modifiers.target * replicas / 1000, by=By.FALLBACK)
+    if any(o.by is By.FALLBACK for o in parts):
+        # As for every fallback: an activation that it lies below must not let a failure end at zero.
+        return replace(fallen, active=composite.active or replicas > 0)
+    return _active_above(modifiers, fallen, parts)
 
 
 def _active_above(modifiers: Modifiers, composite: Outcome, parts: Sequence[Outcome]) -> Outcome:
     value = composite.value
-    active: bool | None = composite.active or (value is not None and value > modifiers.activation)
-    if not active and any(o.by is By.LAST_KNOWN for o in parts):
-        active = None  # A number from before the failure is no evidence that the work is over.
-    return replace(composite, active=active)
+    active = composite.active or (value is not None and value > modifiers.activation)
+    old = next((o for o in parts if o.by is By.LAST_KNOWN), None)
+    if old is None:
+        return replace(composite, active=active)
+    # A number from before the failure is no evidence that the work is over, nor a reason to scale in.
+    return replace(
+        composite,
+        active=active or None,
+        by=By.LAST_KNOWN,
+        reason=old.reason,
+        message=old.message,
+        since=old.since,
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -17,6 +17,17 @@ CREATED = NOW - timedelta(days=1)
 TICK = timedelta(microseconds=1)
 
 
+def policy(core, *, pause=None, fallback=None, on_error=None, modifiers=None, **plain):
+    """A Policy from plain values: what is nested is given as keyword arguments, too."""
+    return core.Policy(
+        **plain,
+        pause=core.Pause(**pause or {}),
+        fallback=core.Fallback(**fallback) if fallback is not None else None,
+        on_error=core.OnError(**on_error or {}),
+        modifiers=core.Modifiers(**modifiers) if modifiers is not None else None,
+    )
+
+
 @dataclass(frozen=True)
 class World:
     """Arguments of `decide`: `policy`, `pause`, `restraint` and each of `outcomes` are keyword arguments of theirs."""
@@ -36,7 +47,7 @@ class World:
     def decide(self, module):
         """What `module`, the real one or a mutant, decides about it."""
         return module.decide(
-            module.Policy(**self.policy, pause=module.Pause(**self.pause)),
+            policy(module, pause=self.pause, **self.policy),
             [module.Outcome(**given) for given in self.outcomes],
             self.replicas,
             module.Times(self.created, self.last_active),
@@ -145,6 +156,12 @@ def outcome(index=0, *, active=False, value=None, **more):
 
 def failed(index=0, **more):
     return outcome(index, active=None, reason="Unavailable", message="connection refused", **more)
+
+
+def failing(index=0, *, failures=4, ago=60.0, last=7.0, was_active=True, **more):
+    """Read once, and not any more for `ago` seconds; `failures` polls failed since."""
+    since = NOW - timedelta(seconds=ago)
+    return failed(index, failures=failures, since=since, last=last, was_active=was_active, **more)
 
 
 def cpu(index=0, **more):
