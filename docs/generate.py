@@ -51,6 +51,7 @@ FLAGS = {
     "AdapterSettings.secure_port": "--secure-port",
     "AdapterSettings.certificate_file": "--tls-cert-file",
     "AdapterSettings.key_file": "--tls-private-key-file",
+    "RunSettings.metrics_address": "--metrics-address",
     "RunSettings.metrics_port": "--metrics-port",
     "RunSettings.register": "--register",
     "RunSettings.advertise": "--advertise",

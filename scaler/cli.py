@@ -88,8 +88,9 @@ def up(
     command(port, hpa_sync, pods, log_level, kubeconfig_out=kubeconfig_out, cluster_only=cluster_only)
 
 
-@app.command()
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 def run(
+    context: typer.Context,
     kubeconfig: Annotated[
         str | None, typer.Option("--kubeconfig", metavar="F", help="Else KUBECONFIG, else in-cluster.")
     ] = None,
@@ -106,6 +107,9 @@ def run(
     metrics_port: Annotated[
         int, typer.Option("--metrics-port", min=0, max=65535, help="Port of /metrics, /healthz and /readyz.")
     ] = 8080,
+    metrics_address: Annotated[
+        str, typer.Option("--metrics-address", help="Address of these; loopback unless said otherwise.")
+    ] = "127.0.0.1",
     tls_cert_file: Annotated[
         Path | None,
         typer.Option("--tls-cert-file", metavar="C", help="PEM chain to serve with. Else one is made."),
@@ -142,20 +146,24 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Replace an APIService of somebody else.")] = False,
     log_level: LogLevel = "info",
 ) -> None:
-    """Controller and metrics adapter against a cluster, until told to stop."""
+    """Controller and metrics adapter against a cluster, until told to stop.
+
+    Flags of KEDA's programs that mean nothing here are taken with a warning.
+    """
     from scaler.commands.running import command
 
     command(
         kubeconfig,
         role,
         namespace or [],
-        (bind_address, secure_port, metrics_port),
+        (bind_address, secure_port, metrics_address, metrics_port),
         (tls_cert_file, tls_private_key_file),
         (cluster_namespace, filepath_auth_root),
         log_level,
         register=register,
         advertise=advertise,
         force=force,
+        more=context.args,
     )
 
 

@@ -1,6 +1,7 @@
 """`tidegate run`: controller and adapter against a cluster, until told to stop."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from metrics_adapter.register import ForeignError, Registration
 from scaler.app import Tidegate
 from scaler.clock import Clock
 from scaler.commands import flags, logs, process
+from scaler.commands.keda_flags import UnknownFlagError, ignored
 from scaler.kube.errors import KubeError
 from scaler.settings import AdapterSettings, ControllerSettings, RunSettings
 
@@ -26,7 +28,7 @@ def command(
     kubeconfig: str | None,
     role: str,
     namespaces: list[str],
-    listen: tuple[str, int, int],
+    listen: tuple[str, int, str, int],
     tls: tuple[Path | None, Path | None],
     authentication: tuple[str, Path | None],
     log_level: logs.Level,
@@ -34,13 +36,15 @@ def command(
     register: bool,
     advertise: str | None,
     force: bool,
+    more: Sequence[str] = (),
 ) -> None:
     """Run until told to stop (exit 0). Exit 2 for flags that cannot be, 1 for what goes wrong."""
     _check_role(role)
+    keda = _of_keda(more)
     certificate, key = tls
     if (certificate is None) != (key is None):
         raise process.fail("--tls-cert-file and --tls-private-key-file go together", process.USAGE)
-    address, secure_port, metrics_port = listen
+    address, secure_port, metrics_address, metrics_port = listen
     address = flags.address(address, "--bind-address")
     settings = RunSettings(
         controller=_controller(namespaces, *authentication),
@@ -50,6 +54,7 @@ def command(
             certificate_file=str(certificate) if certificate is not None else None,
             key_file=str(key) if key is not None else None,
         ),
+        metrics_address=flags.address(metrics_address, "--metrics-address"),
         metrics_port=metrics_port,
         register=register,
         advertise=_advertised(advertise, address, register=register),
@@ -57,6 +62,8 @@ def command(
     )
     clock = flags.clock()
     logs.configure(log_level)
+    for name in keda:
+        _log.warning("a flag of KEDA's that has no effect here", flag=name)
     with suppress(process.Stopped):
         try:
             process.run(_run(settings, clock, kubeconfig))
@@ -90,6 +97,14 @@ def _controller(namespaces: list[str], cluster_namespace: str, auth_root: Path |
         cluster_namespace=home,
         filepath_auth_root=str(auth_root) if auth_root is not None else None,
     )
+
+
+def _of_keda(words: Sequence[str]) -> tuple[str, ...]:
+    """KEDA's flags among what is left of the command line. Refuses anything else."""
+    try:
+        return tuple(dict.fromkeys(ignored(words)))
+    except UnknownFlagError as error:
+        raise process.fail(error, process.USAGE) from error
 
 
 def _check_role(role: str) -> None:
