@@ -128,7 +128,8 @@ def _composite(policy: Policy, modifiers: Modifiers, judged: Sequence[Outcome]) 
     )
     fallen = next((o for o in judged if o.by is By.FALLBACK and o.value is not None), None)
     if fallen is not None:
-        return replace(composite, value=fallen.value, active=fallen.active, by=By.FALLBACK)
+        active = composite.active or fallen.active
+        return replace(composite, value=fallen.value, active=active, by=By.FALLBACK)
     if not modifiers.formula:
         return _without_formula(composite, judged)
     try:

@@ -60,6 +60,14 @@ PLAIN = [
         2,
         [READ_12],
     ),
+    (
+        "what is known is not judged, whatever failed before",
+        {**fallback(), **on_error("ignore")},
+        [outcome(value=12.0, active=True, failures=9, since=NOW), failing(1)],
+        2,
+        2,
+        [READ_12, fallen(4)],
+    ),
     ("each trigger on its own", fallback(), [GOOD, failing(1)], 2, 2, [READ_12, fallen(4)]),
     (
         "never read, but tried often enough",
@@ -392,6 +400,14 @@ COMPOSITE = [
         0,
         (12.0, True, "fallback", ""),
     ),
+    (
+        "a push is work beside a fallback that asks for none",
+        by_formula("a + b", "a", "b", **fallback(0)),
+        [lost(0, "a"), PUSHED],
+        2,
+        2,
+        (0.0, True, "fallback", ""),
+    ),
     # The fallback in the formula.
     (
         "nil stands for what failed",
@@ -520,6 +536,14 @@ COMPOSITE = [
     (
         "none at all, and one fails",
         by_formula("", "b"),
+        [B0, lost(1, "a")],
+        2,
+        2,
+        (None, None, "formula", "FormulaFailed"),
+    ),
+    (
+        "none at all, and on-error ignores nobody",
+        by_formula("", "b", **on_error("ignore")),
         [B0, lost(1, "a")],
         2,
         2,

@@ -12,6 +12,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from scaler.core import manifest
+
 NOW = datetime(2026, 1, 5, 12, 0, tzinfo=UTC)
 CREATED = NOW - timedelta(days=1)
 TICK = timedelta(microseconds=1)
@@ -162,6 +164,31 @@ def failing(index=0, *, failures=4, ago=60.0, last=7.0, was_active=True, **more)
     """Read once, and not any more for `ago` seconds; `failures` polls failed since."""
     since = NOW - timedelta(seconds=ago)
     return failed(index, failures=failures, since=since, last=last, was_active=was_active, **more)
+
+
+def scaled_object(spec=None, annotations=None, status=None):
+    """A ScaledObject of one redis trigger, or as `spec` says."""
+    found = manifest.parse(
+        {
+            "apiVersion": "keda.sh/v1alpha1",
+            "kind": "ScaledObject",
+            "metadata": {
+                "name": "worker",
+                "namespace": "shop",
+                "uid": "u-1",
+                "creationTimestamp": CREATED.isoformat(),
+                "annotations": annotations or {},
+            },
+            "spec": {
+                "scaleTargetRef": {"name": "worker"},
+                "triggers": [{"type": "redis", "metadata": {"listName": "jobs"}}],
+                **(spec or {}),
+            },
+            "status": status or {},
+        }
+    )
+    assert found.scaled_object is not None, [str(problem) for problem in found.problems]
+    return found.scaled_object
 
 
 def cpu(index=0, **more):
