@@ -9,8 +9,6 @@ from typing import Any
 __all__ = ["NOT_BUILT", "reason"]
 
 NOT_BUILT: tuple[str, ...] = (
-    # Whole files of records.
-    "lifecycle",
     # Trigger types.
     "activemq",
     "apache-kafka",
