@@ -205,9 +205,8 @@ class Embedded:
         self._observer = observer
         self._stack = AsyncExitStack()
         self.cluster = Cluster(clock)
-        self._controllers = Controllers(
-            self.cluster.api, pods=pods, hpa_sync=hpa_sync, fetch=through(self.cluster.aggregator)
-        )
+        fetch = through(self.cluster.aggregator, self.cluster.access)
+        self._controllers = Controllers(self.cluster.api, pods=pods, hpa_sync=hpa_sync, fetch=fetch)
         self.tidegate: Tidegate | None = None
 
     @property

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
+from scaler.local import protobuf
 from scaler.local.errors import ApiError, bad_request, unsupported_media_type
 from scaler.yaml_text import YamlError, documents, dump
 
@@ -34,11 +35,14 @@ async def read_body(request: web.BaseRequest) -> bytes:
 
 
 def decode(data: bytes, content_type: str, accepted: tuple[str, ...] = _BODIES) -> Any:
-    """A JSON or YAML document. Raises 415 for other types, 400 for a document that does not parse."""
+    """A JSON or YAML document, or a review in protobuf. Raises 415 for others, 400 for what does not parse."""
     media_type = content_type.partition(";")[0].strip().lower() or "application/json"
     if media_type == _PROTOBUF:
+        found = _binary(data)
+        if found is not None:
+            return found
         refusal = unsupported_media_type(accepted)
-        hint = "the embedded API server reads no protobuf yet: write the object down and use kubectl apply -f or create -f"
+        hint = "only reviews are read as protobuf here: write the object down and use kubectl apply -f or create -f"
         raise ApiError(refusal.code, refusal.reason, f"{refusal.message} ({hint})")
     if media_type not in accepted:
         raise unsupported_media_type(accepted)
@@ -49,6 +53,13 @@ def decode(data: bytes, content_type: str, accepted: tuple[str, ...] = _BODIES) 
     except (msgspec.DecodeError, YamlError, UnicodeDecodeError, RecursionError) as failure:
         sentence = str(failure).splitlines()[0] if str(failure) else type(failure).__name__
         raise bad_request(f"the body of the request could not be decoded: {sentence}") from failure
+
+
+def _binary(data: bytes) -> Any:
+    try:
+        return protobuf.read(data)
+    except ValueError as failure:
+        raise bad_request(f"the body of the request is no protobuf of Kubernetes': {failure}") from failure
 
 
 def json_bytes(value: Any) -> bytes:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from scaler.local import kinds, podspec, statefulset_rules, workloads
+from scaler.local import kinds, podspec, rbac_kinds, statefulset_rules, workloads
 from scaler.local.builtin_columns import columns_of
 from scaler.local.resources import Registry, Resource, Rules, ScalePaths, View
 
@@ -91,10 +91,12 @@ def _stored() -> list[Resource]:
         return Resource(group=group, version="v1", plural=plural, kind=kind, **more)
 
     return [
-        stored(rbac, "roles", "Role"),
-        stored(rbac, "rolebindings", "RoleBinding"),
-        stored(rbac, "clusterroles", "ClusterRole", namespaced=False),
-        stored(rbac, "clusterrolebindings", "ClusterRoleBinding", namespaced=False),
+        stored(rbac, "roles", "Role", rules=rbac_kinds.ROLES),
+        stored(rbac, "rolebindings", "RoleBinding", rules=rbac_kinds.BINDINGS),
+        stored(rbac, "clusterroles", "ClusterRole", namespaced=False, rules=rbac_kinds.ROLES),
+        stored(
+            rbac, "clusterrolebindings", "ClusterRoleBinding", namespaced=False, rules=rbac_kinds.BINDINGS
+        ),
         stored(
             "policy", "poddisruptionbudgets", "PodDisruptionBudget", short_names=("pdb",), has_status=True,
             generation=True,

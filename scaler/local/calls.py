@@ -12,13 +12,17 @@ from scaler.local.resources import Object, View
 from scaler.local.routes import Target
 from scaler.local.store import Item
 from scaler.local.tables import metadata_only, table
+from scaler.local.writes import Guard
 
 __all__ = ["Call"]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A request, understood. `now` is the second (since the epoch) that ages are told from."""
+    """A request, understood. `now` is the second (since the epoch) that ages are told from.
+
+    `guard` is asked before an object is written.
+    """
 
     request: web.BaseRequest
     query: Mapping[str, str]
@@ -27,6 +31,7 @@ class Call:
     target: Target
     form: Form
     now: float
+    guard: Guard | None = None
 
     @property
     def content_type(self) -> str:

@@ -15,11 +15,14 @@ from aiohttp import web
 
 from scaler import pki
 from scaler.clock import Clock
+from scaler.local.access import Access
 from scaler.local.aggregator import Aggregator
 from scaler.local.api import Api
 from scaler.local.collector import Collector
-from scaler.local.reviews import ADMIN
+from scaler.local.rbac import GROUP as RBAC
+from scaler.local.rbac_defaults import defaults
 from scaler.local.server import Server
+from scaler.local.users import ADMIN
 
 __all__ = ["Cluster"]
 
@@ -43,7 +46,8 @@ class Cluster:
         self.api = Api(clock)
         self.aggregator = Aggregator(self.api, front_proxy)
         self._collector = Collector(self.api)
-        self._server = Server(self.api, self.aggregator, self.token)
+        self.access = Access(self.api, self.token)
+        self._server = Server(self.api, self.aggregator, self.access)
         self._listener: asyncio.Server | None = None
         self._connections: web.Server | None = None
         self._task: asyncio.Task[None] | None = None
@@ -137,9 +141,11 @@ class Cluster:
         }
 
     def _populate(self) -> None:
-        """What every cluster has: the first namespaces, and what aggregated servers need to know of the front proxy."""
+        """What every cluster has: namespaces, Roles, and what aggregated servers need to know of the front proxy."""
         for name in _NAMESPACES:
             self.api.create("", "namespaces", "", {"metadata": {"name": name}})
+        for plural, namespace, obj in defaults():
+            self.api.create(RBAC, plural, namespace, obj)
         data = {
             "client-ca-file": self._ca.certificate.decode(),
             "requestheader-client-ca-file": self._front_proxy_ca.certificate.decode(),

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from scaler.local.resources import Object, Registry, View
+from scaler.local.reviews import REVIEWS
 
 __all__ = ["Discovery"]
 
@@ -17,18 +18,6 @@ VERSION = {
     "goVersion": "",
     "compiler": "",
     "platform": "linux/amd64",
-}
-
-_REVIEWS: dict[tuple[str, str], tuple[tuple[str, str, bool], ...]] = {
-    ("authorization.k8s.io", "v1"): (
-        ("subjectaccessreviews", "SubjectAccessReview", False),
-        ("selfsubjectaccessreviews", "SelfSubjectAccessReview", False),
-        ("localsubjectaccessreviews", "LocalSubjectAccessReview", True),
-    ),
-    ("authentication.k8s.io", "v1"): (
-        ("tokenreviews", "TokenReview", False),
-        ("selfsubjectreviews", "SelfSubjectReview", False),
-    ),
 }
 
 
@@ -59,7 +48,7 @@ class Discovery:
         for view in self._registry.views():
             if (view.group, view.version) == (group, version):
                 found += _entries(view)
-        for plural, kind, namespaced in _REVIEWS.get((group, version), ()):
+        for plural, kind, namespaced in REVIEWS.get((group, version), ()):
             found.append(_entry(plural, kind, namespaced=namespaced, verbs=["create"], singular=kind.lower()))
         if not found:
             return None
@@ -69,7 +58,7 @@ class Discovery:
     def _versions(self, aggregated: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
         versions: dict[str, list[str]] = {}
         served = [(view.group, view.version) for view in self._registry.views()]
-        for group, version in [*served, *_REVIEWS, *aggregated]:
+        for group, version in [*served, *REVIEWS, *aggregated]:
             known = versions.setdefault(group, [])
             if version not in known:
                 known.append(version)

@@ -1,7 +1,8 @@
 """How the HPA controller reads an external metric: an aggregated request, as a kube-controller-manager makes it.
 
-`through(aggregator)` is the `Fetch` of `hpa_controller`: the request goes over TLS to whoever registered the group.
-Path, query, headers and user are as recorded from a real one (`conformance/wire`).
+`through(aggregator, access)` is the `Fetch` of `hpa_controller`: asked of RBAC as any request is, it goes over TLS to
+whoever registered the group. Path, query and headers are as recorded from a real one (`conformance/wire`); the user is that
+of a controller manager whose controllers have a ServiceAccount each.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,13 +11,15 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from scaler.local.attributes import Attributes
+from scaler.local.errors import ApiError
 from scaler.local.hpa_controller import Fetch
+from scaler.local.users import HPA_CONTROLLER, User
 
 ACCEPT = "application/vnd.kubernetes.protobuf, */*"
-USER = "system:kube-controller-manager"
-GROUPS = ("system:masters", "system:authenticated")
 
-_ROOT = "/apis/external.metrics.k8s.io/v1beta1/namespaces"
+_GROUP = "external.metrics.k8s.io"
+_ROOT = f"/apis/{_GROUP}/v1beta1/namespaces"
 
 
 class Forwarder(Protocol):
@@ -37,19 +40,33 @@ class Forwarder(Protocol):
         ...
 
 
+class Authorizer(Protocol):
+    """What is needed of `access.Access`."""
+
+    def demand(self, user: User, attributes: Attributes) -> None:
+        """Raises ApiError 403 where the user may not do this."""
+        ...
+
+
 class MetricsError(Exception):
     """The metrics API refused, or answered something else than metrics. The sentence is for the HPA's condition."""
 
 
-def through(aggregator: Forwarder) -> Fetch:
+def through(aggregator: Forwarder, access: Authorizer) -> Fetch:
     """Read metrics from the server that is registered for external.metrics.k8s.io."""
     headers = {"User-Agent": "kube-controller-manager/tidegate horizontal-pod-autoscaler"}
 
     async def fetch(namespace: str, name: str, selector: str) -> list[str]:
         path = f"{_ROOT}/{quote(namespace)}/{quote(name, safe='')}"
         query = urlencode({"labelSelector": selector}) if selector else ""
+        user = HPA_CONTROLLER
+        try:
+            # A metric's name is a resource of its own, and without a name behind it is listed.
+            access.demand(user, Attributes(verb="list", group=_GROUP, resource=name, namespace=namespace))
+        except ApiError as refusal:
+            raise MetricsError(f"the metrics API answered {refusal.code}: {refusal.message}") from refusal
         status, _, body = await aggregator.forward(
-            "GET", path, query, user=USER, groups=GROUPS, accept=ACCEPT, headers=headers
+            "GET", path, query, user=user.name, groups=user.groups, accept=ACCEPT, headers=headers
         )
         return values(status, body)
 

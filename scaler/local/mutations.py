@@ -46,6 +46,7 @@ def _options(call: Call, *, applied: bool = False) -> Options:
         dry_run=bool(dry_run),
         validation=query.get("fieldValidation") or "Warn",
         applied=applied,
+        guard=call.guard,
     )
 
 

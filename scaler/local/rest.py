@@ -17,6 +17,7 @@ from scaler.local.routes import Target
 from scaler.local.store import Item
 from scaler.local.tokens import issue
 from scaler.local.watching import stream
+from scaler.local.writes import Guard
 
 __all__ = ["Rest"]
 
@@ -30,14 +31,16 @@ class Rest:
         self._api = api
         self._mutations = Mutations(api)
 
-    async def answer(self, request: web.BaseRequest, view: View, target: Target) -> web.StreamResponse:
+    async def answer(
+        self, request: web.BaseRequest, view: View, target: Target, guard: Guard
+    ) -> web.StreamResponse:
         """The response to a request for a resource. Raises ApiError."""
         resource = view.resource
         if target.namespace is not None and not resource.namespaced:
             raise not_found(resource, target.name)
         form = negotiate(request.headers.get("Accept", ""))
         now = self._api.clock.now().timestamp()
-        call = Call(request, request.query, view, target.namespace or "", target, form, now)
+        call = Call(request, request.query, view, target.namespace or "", target, form, now, guard)
         if resource.namespaced and target.namespace is None and (target.name or request.method == "POST"):
             raise method_not_allowed()
         return await (self._one(call) if target.name else self._collection(call))

@@ -1,24 +1,30 @@
 """The HTTP side: who may speak, what is asked, which part answers."""
 
 import asyncio
+from functools import partial
 
 import structlog
 from aiohttp import web
 
+from scaler.local.access import Access
 from scaler.local.aggregator import Aggregator
 from scaler.local.answers import decode, error, json_bytes, json_response, plain, read_body
 from scaler.local.api import Api
 from scaler.local.discovery import VERSION, Discovery
 from scaler.local.errors import ApiError, internal, method_not_allowed
+from scaler.local.escalation import guard
 from scaler.local.openapi import OpenApi
+from scaler.local.resources import Object
 from scaler.local.rest import Rest
-from scaler.local.reviews import User, authenticate, review
+from scaler.local.reviews import review
 from scaler.local.routes import Target, parse
+from scaler.local.users import User
 
 __all__ = ["Server"]
 
 _log = structlog.get_logger(__name__)
-_HEALTH = ("/healthz", "/livez", "/readyz")
+_HEALTH = ("healthz", "livez", "readyz")
+_PATHS = ("/api", "/apis", "/healthz", "/livez", "/openapi/v2", "/openapi/v3", "/readyz", "/version")
 _HOSTS = ("127.0.0.1", "localhost", "[::1]")
 _REVIEW_GROUPS = ("authorization.k8s.io", "authentication.k8s.io")
 
@@ -26,10 +32,10 @@ _REVIEW_GROUPS = ("authorization.k8s.io", "authentication.k8s.io")
 class Server:
     """Answers every request of the API server's listener."""
 
-    def __init__(self, api: Api, aggregator: Aggregator, token: str) -> None:
+    def __init__(self, api: Api, aggregator: Aggregator, access: Access) -> None:
         self._api = api
         self._aggregator = aggregator
-        self._token = token
+        self._access = access
         self._rest = Rest(api)
         self._discovery = Discovery(api.registry)
         self._openapi = OpenApi(api.registry)
@@ -40,12 +46,8 @@ class Server:
         """The entry point for aiohttp."""
         try:
             self._check_host(request)
-            path = request.rel_url.raw_path
-            if path in _HEALTH or (path.startswith(tuple(f"{each}/" for each in _HEALTH))):
-                return plain("ok")
-            if path == "/version":
-                return json_response(json_bytes(VERSION))
-            user = authenticate(request.headers.get("Authorization", ""), self._token)
+            user = self._access.user(request.headers)
+            self._access.check(user, request.method, request.path, request.query)
             return await self._route(request, request.path, user)
         except ApiError as failure:
             return error(failure)
@@ -78,36 +80,35 @@ class Server:
         view = self._api.registry.view(target.group, target.version, target.plural)
         if view is None:
             return _not_served()
-        return await self._rest.answer(request, view, target)
+        return await self._rest.answer(request, view, target, partial(guard, self._access.rbac, user))
 
     async def _document(self, request: web.BaseRequest, path: str) -> web.Response:
-        """Discovery above the versions, OpenAPI, the root."""
+        """Health, version, discovery above the versions, OpenAPI, the root."""
         if request.method not in ("GET", "HEAD"):
             raise method_not_allowed()
-        aggregated = self._aggregator.versions()
         path = path.rstrip("/")
-        if path == "/api":
-            return json_response(json_bytes(self._discovery.api_versions()))
-        if path == "/apis":
-            return json_response(json_bytes(self._discovery.groups(aggregated)))
-        if path.startswith("/apis/"):
-            group = self._discovery.group(path.removeprefix("/apis/"), aggregated)
-            return _not_served() if group is None else json_response(json_bytes(group))
+        if path.lstrip("/").partition("/")[0] in _HEALTH:
+            return plain("ok")
         if path.startswith("/openapi/"):
             return await self._described(path)
-        if not path:
-            paths = [
-                "/api",
-                "/apis",
-                "/healthz",
-                "/livez",
-                "/openapi/v2",
-                "/openapi/v3",
-                "/readyz",
-                "/version",
-            ]
-            return json_response(json_bytes({"paths": paths}))
-        return _not_served()
+        found = self._found(path)
+        return _not_served() if found is None else json_response(json_bytes(found))
+
+    def _found(self, path: str) -> Object | None:
+        """The document at a path; None: there is none."""
+        aggregated = self._aggregator.versions()
+        match path.split("/")[1:]:
+            case []:
+                return {"paths": list(_PATHS)}
+            case ["version"]:
+                return VERSION
+            case ["api"]:
+                return self._discovery.api_versions()
+            case ["apis"]:
+                return self._discovery.groups(aggregated)
+            case ["apis", group]:
+                return self._discovery.group(group, aggregated)
+        return None
 
     async def _described(self, path: str) -> web.Response:
         """OpenAPI. Built in a thread when it is asked for the first time: the built-in kinds take seconds."""
@@ -125,7 +126,7 @@ class Server:
         if request.method != "POST":
             raise method_not_allowed()
         body = decode(await read_body(request), request.headers.get("Content-Type", ""))
-        answer = review(target.plural, body, user, self._token)
+        answer = review(target.plural, target.namespace, body, user, self._access)
         return _not_served() if answer is None else json_response(json_bytes(answer), 201)
 
     async def _forward(self, request: web.BaseRequest, user: User) -> web.Response:

@@ -6,7 +6,7 @@ check is all the locking there is. What a single kind adds comes from its `Rules
 
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +28,7 @@ from scaler.local.errors import (
 from scaler.local.resources import Object, Registry, Resource, View
 from scaler.local.store import ADDED, DELETED, MODIFIED, Item, Shelf, Store
 
-__all__ = ["Options", "Writer"]
+__all__ = ["Guard", "Options", "Writer"]
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
@@ -42,6 +42,10 @@ class Options:
     validation: str = "Ignore"  # Strict, Warn or Ignore: what unknown fields lead to
     applied: bool = False  # by server-side apply, which has settled who owns what
     warnings: list[str] = field(default_factory=list)
+    guard: "Guard | None" = None  # raises where this user may not write this object
+
+
+Guard = Callable[[Resource, Object, Object | None], None]
 
 
 class Writer:
@@ -185,6 +189,8 @@ class Writer:
             causes += rules.check(obj, old)
         if causes:
             raise invalid(resource.kind, resource.group, meta.get("name", ""), causes)
+        if options.guard:
+            options.guard(resource, obj, old)
 
     def _commit(
         self, resource: Resource, obj: Object, old: Object, options: Options, subresource: str

@@ -400,9 +400,11 @@ async def test_openapi_describes_both_sorts_of_kinds(client):
 
 async def test_reviews(client):
     group = "/apis/authorization.k8s.io/v1"
-    _, body = await client.post(f"{group}/subjectaccessreviews", {"spec": {"user": "weak"}})
+    asked = {"user": "weak", "nonResourceAttributes": {"verb": "get", "path": "/metrics"}}
+    _, body = await client.post(f"{group}/subjectaccessreviews", {"spec": asked})
     assert body["status"] == {"allowed": False}
-    _, body = await client.post(f"{group}/selfsubjectaccessreviews", {"spec": {}})
+    about = {"resourceAttributes": {"verb": "delete", "group": "apps", "resource": "deployments"}}
+    _, body = await client.post(f"{group}/selfsubjectaccessreviews", {"spec": about})
     assert body["status"] == {"allowed": True}
     tokens = "/apis/authentication.k8s.io/v1/tokenreviews"
     _, body = await client.post(tokens, {"spec": {"token": "nope"}})
@@ -415,8 +417,10 @@ async def test_who_may_speak(client):
     _, body = await client.get(WIDGETS, Authorization="Bearer wrong")
     assert (body["code"], body["reason"], body["message"]) == (401, "Unauthorized", "Unauthorized")
     assert (await client.get(WIDGETS, Authorization="Basic eA=="))[0] == 401
-    for path in ("/healthz", "/livez", "/readyz", "/readyz/ping"):
+    for path in ("/healthz", "/livez", "/readyz"):
         assert await client.get(path, Authorization="") == (200, "ok")
+    assert await client.get("/readyz/ping") == (200, "ok")
+    assert (await client.get("/readyz/ping", Authorization=""))[0] == 403
     port = client.cluster.port
     assert (await client.get(WIDGETS, Host=f"localhost:{port}"))[0] == 200
     for host in ("evil.test", f"evil.test:{port}", f"127.0.0.1:{port + 1}", "127.0.0.1.evil.test"):

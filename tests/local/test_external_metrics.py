@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from scaler.local.attributes import Attributes, forbidden
 from scaler.local.external_metrics import MetricsError, through, values
 
 LIST = {"kind": "ExternalMetricValueList", "apiVersion": "external.metrics.k8s.io/v1beta1", "metadata": {}}
@@ -20,10 +21,24 @@ class Recorded:
         return 200, {}, json.dumps({**LIST, "items": [{"metricName": "m", "value": "5"}]}).encode()
 
 
+class Asked:
+    """Stands for the API server's access control: notes what is asked of it."""
+
+    def __init__(self, *, refuse=False):
+        self.seen = []
+        self.refuse = refuse
+
+    def demand(self, user, attributes):
+        self.seen.append(attributes)
+        if self.refuse:
+            raise forbidden(attributes, user.name)
+
+
 async def test_the_request_is_the_recorded_one():
-    """The recorded request's path, query, Accept and user (conformance/wire/aggregator-to-adapter.json)."""
+    """The recorded request's path, query and Accept (conformance/wire/aggregator-to-adapter.json)."""
     aggregator = Recorded()
-    fetch = through(aggregator)
+    asked = Asked()
+    fetch = through(aggregator, asked)
     assert await fetch("hpa-wire", "s0-upper_x.y", "a=1,b=2,c in (x,y)") == ["5"]
     assert await fetch("default", "s0-a/b", "") == ["5"]
     root = "/apis/external.metrics.k8s.io/v1beta1/namespaces"
@@ -31,8 +46,19 @@ async def test_the_request_is_the_recorded_one():
     assert (method, path) == ("GET", f"{root}/hpa-wire/s0-upper_x.y")
     assert query == "labelSelector=a%3D1%2Cb%3D2%2Cc+in+%28x%2Cy%29"
     assert more["accept"] == "application/vnd.kubernetes.protobuf, */*"
-    assert more["user"] == "system:kube-controller-manager"
+    assert more["user"] == "system:serviceaccount:kube-system:horizontal-pod-autoscaler"
+    assert "system:serviceaccounts:kube-system" in more["groups"]
+    assert asked.seen[0] == Attributes(
+        verb="list", group="external.metrics.k8s.io", resource="s0-upper_x.y", namespace="hpa-wire"
+    )
     assert (other_path, no_query) == (f"{root}/default/s0-a%2Fb", "")
+
+
+async def test_who_may_not_read_metrics_does_not_ask_for_them():
+    aggregator = Recorded()
+    with pytest.raises(MetricsError, match='cannot list resource "m" in API group "external'):
+        await through(aggregator, Asked(refuse=True))("shop", "m", "")
+    assert not aggregator.sent
 
 
 def test_values_in_order_and_none():

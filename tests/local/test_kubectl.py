@@ -319,3 +319,61 @@ async def test_a_daemon_set_is_stored_and_has_no_scale(kubectl):
     await kubectl.run("apply", "-f", kubectl.write("ds.yaml", {**obj, "kind": "DaemonSet", "spec": spec}))
     assert columns(await kubectl.run("get", "ds"))[1][0] == "ds"
     assert "NotFound" in await kubectl.run("scale", "ds/ds", "--replicas=2", code=1)
+
+
+async def test_auth_can_i(kubectl):
+    """Roles by `apply`, and what they allow: to a ServiceAccount with its own token, and asked on its behalf."""
+    group = "rbac.authorization.k8s.io"
+    account = {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": "runner", "namespace": "default"},
+    }
+    role = {
+        "apiVersion": f"{group}/v1",
+        "kind": "Role",
+        "metadata": {"name": "runner", "namespace": "default"},
+        "rules": [
+            {"apiGroups": ["apps"], "resources": ["deployments/scale"], "verbs": ["get", "patch"]},
+            {"apiGroups": [""], "resources": ["secrets"], "resourceNames": ["creds"], "verbs": ["get"]},
+        ],
+    }
+    binding = {
+        "apiVersion": f"{group}/v1",
+        "kind": "RoleBinding",
+        "metadata": {"name": "runner", "namespace": "default"},
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": "runner"},
+        "subjects": [{"kind": "ServiceAccount", "name": "runner", "namespace": "default"}],
+    }
+    await kubectl.run("apply", "-f", kubectl.write("rbac.yaml", account, role, binding))
+    other = "--as=system:serviceaccount:default:runner"
+    can = ("auth", "can-i")
+    assert await kubectl.run(*can, "patch", "deployments", "--subresource=scale", other) == "yes\n"
+    assert await kubectl.run(*can, "get", "secret/creds", other) == "yes\n"
+    for words in (
+        ("get", "secret/other"),
+        ("list", "secrets"),
+        ("patch", "deployments"),
+        ("get", "/metrics"),
+    ):
+        process = await kubectl.start(*can, *words, other)
+        out, _ = await process.communicate()
+        assert (process.returncode, out) == (1, b"no\n"), words
+    assert await kubectl.run(*can, "*", "*") == "yes\n"
+    listed = await kubectl.run(*can, "--list", other)
+    assert ["deployments.apps/scale", "[]", "[]", "[get", "patch]"] in columns(listed)
+    assert ["secrets", "[]", "[creds]", "[get]"] in columns(listed)
+    token = (await kubectl.run("create", "token", "runner")).strip()
+    own = ("--token", token, "--kubeconfig", kubectl.write("plain", unnamed(kubectl.client.cluster)))
+    assert "system:serviceaccount:default:runner" in await kubectl.run("auth", "whoami", *own)
+    assert await kubectl.run(*can, "get", "secret/creds", *own) == "yes\n"
+    refusal = await kubectl.run("get", "secrets", *own, code=1)
+    assert refusal == (
+        'Error from server (Forbidden): secrets is forbidden: User "system:serviceaccount:default:runner" cannot list '
+        'resource "secrets" in API group "" in the namespace "default"\n'
+    )
+
+
+def unnamed(cluster):
+    """A kubeconfig that names nobody."""
+    return cluster.kubeconfig() | {"users": [{"name": "kubernetes-admin", "user": {}}]}

@@ -177,7 +177,7 @@ async def test_the_reflector_notices_that_the_server_came_back_empty(cluster, ku
     world.told.clear()
     # The same server in the eyes of the client: its certificate and token, and nothing in it.
     other = Cluster(CLOCK)
-    other._tls, other._server._token = cluster._tls, cluster.token
+    other._tls, other.access._token = cluster._tls, cluster.token
     await other.start(port)
     await until(lambda: len(world.told) >= 1100)
     assert Counter(change for change, _ in world.told) == {"DELETED": 1100}
