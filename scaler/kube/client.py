@@ -40,7 +40,7 @@ class Page:
 class Kube:
     """One API server, one identity. Used as an async context manager, or closed with `close`.
 
-    The keyword arguments are Transport's: `observer`, `jitter`, `timeout`, `concurrency`.
+    The keyword arguments are Transport's: `observer`, `jitter`, `timeout`, `concurrency`, `fence`, `read_only`.
     """
 
     def __init__(self, reach: access.Access, clock: Clock, **options: Any) -> None:

@@ -7,6 +7,8 @@ which object.
     KubeError
     ├── ConfigError          no usable kubeconfig or credentials
     ├── Unreachable          no usable answer: refused, reset, timed out, TLS, garbage
+    │   └── NotLeader        a write by a process that does not lead
+    ├── ReadOnly             a write by a client that may only read
     ├── UnknownKind          the API serves no such kind
     └── ApiError             the API server answered with a failure
         ├── Unauthenticated 401 · Forbidden 403 · NotFound 404 · Gone 410 · Invalid 422
@@ -29,6 +31,8 @@ __all__ = [
     "Invalid",
     "KubeError",
     "NotFound",
+    "NotLeader",
+    "ReadOnly",
     "ServerError",
     "TooManyRequests",
     "Unauthenticated",
@@ -51,6 +55,14 @@ class ConfigError(KubeError):
 
 class Unreachable(KubeError):
     """No usable answer came. Whether a write was carried out is not known."""
+
+
+class ReadOnly(KubeError):
+    """A write was asked of a client that was made to read only. Nothing was sent."""
+
+
+class NotLeader(Unreachable):
+    """A write was not sent, since another process leads or nobody knows who does. To its author, an outage."""
 
 
 class UnknownKind(KubeError):

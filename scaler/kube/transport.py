@@ -4,6 +4,7 @@
 - 429 is honoured for every verb, since the request was not carried out; failures and broken connections are
   repeated for reads only, because after a write nobody knows whether it happened.
 - After a 401 or a failed TLS handshake the credentials are loaded anew and the request is sent once more.
+- With a fence, each attempt at a write asks it just before it is sent, and must be over in the time it gives.
 - Watches have a session of their own: hundreds of long answers must not use up the connections that writes
   need.
 """
@@ -17,6 +18,8 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from math import inf
+from typing import Protocol
 from urllib.parse import urlencode
 
 import aiohttp
@@ -27,7 +30,7 @@ from scaler.clock import Clock
 from scaler.kube import errors
 from scaler.kube.access import Access
 
-__all__ = ["Call", "Observer", "Transport"]
+__all__ = ["Call", "Fence", "Observer", "Transport"]
 
 _log = structlog.get_logger(__name__)
 
@@ -61,8 +64,19 @@ class Call:
         return f"{self.verb} {self.resource} {self.what}".rstrip()
 
 
+class Fence(Protocol):
+    """Who says whether this process may write: the elector, where one of several leads."""
+
+    def time_for_write(self) -> float:
+        """Real seconds in which a write sent now must be over; 0 or less: none may be sent."""
+        ...
+
+
 class Transport:
-    """See the module. `timeout` is an attempt's deadline (real seconds), `jitter` gives numbers in [0, 1)."""
+    """See the module. `timeout` is an attempt's deadline (real seconds), `jitter` gives numbers in [0, 1).
+
+    With `read_only` it sends nothing that changes an object.
+    """
 
     def __init__(
         self,
@@ -73,6 +87,8 @@ class Transport:
         jitter: Callable[[], float] = random.random,  # noqa: S311 - no secret hangs on a back-off.
         timeout: float = 10.0,
         concurrency: int = 32,
+        fence: Fence | None = None,
+        read_only: bool = False,
     ) -> None:
         self.access = access
         self.clock = clock
@@ -80,6 +96,8 @@ class Transport:
         self._observer = observer
         self._timeout = timeout
         self._concurrency = concurrency
+        self._fence = fence
+        self._read_only = read_only
         self._slots = asyncio.Semaphore(concurrency)
         self._renewing = asyncio.Lock()
         self._sessions: dict[str, aiohttp.ClientSession] = {}
@@ -87,6 +105,8 @@ class Transport:
 
     async def request(self, call: Call, *, timeout: float | None = None, patient: bool = True) -> bytes:  # noqa: ASYNC109 - an attempt's, kept by the Clock.
         """The body of a successful answer. Raises KubeError. Without `patient` nothing is repeated."""
+        if self._read_only and not _reads(call):
+            raise errors.ReadOnly(f"{call.action}: not sent, since this process only observes")
         renewed = False
         attempt = 0
         while True:
@@ -131,6 +151,7 @@ class Transport:
         await self._drop_sessions()
 
     async def _attempt(self, call: Call, seconds: float) -> bytes:
+        seconds = min(seconds, self._time_for(call))
         began, status = self.clock.monotonic(), 0
         try:
             async with (
@@ -178,6 +199,7 @@ class Transport:
         if call.body is not None:
             headers["Content-Type"] = call.content_type
         query = f"?{urlencode(call.query)}" if call.query else ""
+        self._time_for(call)  # The credentials may have taken their time.
         return await self._session(session).request(
             call.method,
             URL(f"{access.server}{call.path}{query}", encoded=True),
@@ -188,6 +210,15 @@ class Transport:
             server_hostname=access.tls_server_name,
             allow_redirects=False,
         )
+
+    def _time_for(self, call: Call) -> float:
+        """Real seconds in which the call must be over. Raises NotLeader when it may not be sent at all."""
+        if self._fence is None or _reads(call):
+            return inf
+        seconds = self._fence.time_for_write()
+        if seconds <= 0:
+            raise errors.NotLeader(f"{call.action}: not sent, since this process does not lead at the moment")
+        return seconds
 
     def _session(self, name: str) -> aiohttp.ClientSession:
         if self._closed:
@@ -245,6 +276,11 @@ class Transport:
 
 
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)  # The Clock's deadline is the only one.
+
+
+def _reads(call: Call) -> bool:
+    """Does the call change no object? A TokenRequest makes none, though it is posted."""
+    return call.method == "GET" or (call.verb == "create" and call.resource == "serviceaccounts/token")
 
 
 def _refused(error: errors.KubeError) -> bool:
