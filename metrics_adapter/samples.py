@@ -46,6 +46,9 @@ class Sample:
     moment: datetime
     """The wall clock when it was answered; aware."""
 
+    bound: bool = False
+    """It may be served for the present replicas alone: a change of them outdates it, as it does a `Value`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Served:
@@ -90,6 +93,9 @@ class Why(StrEnum):
 
     STALE = "Stale"
     """The last sample is older than its polling interval and the grace."""
+
+    NO_LEADER = "NoLeader"
+    """This adapter is told nothing, since no controller leads; what it was told is too old by now."""
 
     OUTDATED = "Outdated"
     """A ratio (`Value`) read before the replicas last changed: applying it again would compound it."""

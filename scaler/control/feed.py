@@ -81,6 +81,15 @@ class Feed:
         """The target's replicas changed: a `Value` sample from before says nothing about them."""
         self._store.replicas_changed(*managed.key, now)
 
+    def target_changed(
+        self, managed: Managed, judged: Sequence[Outcome], replicas: int | None, now: float, moment: datetime
+    ) -> None:
+        """The target's replicas or ready pods changed: what stands in for a number is made of them, so made anew."""
+        stand_ins = {o.index for o in judged if o.external and o.by in {By.FALLBACK, By.LAST_KNOWN}}
+        for built in managed.triggers:
+            if built.index in stand_ins:
+                self._tell(managed, built, judged, replicas, now, moment)
+
     def keys(self, metrics: Collection[Metric]) -> set[TriggerKey]:
         """The triggers behind metrics that the HPA asks for."""
         found: set[TriggerKey] = set()
@@ -115,8 +124,9 @@ class Feed:
         composite = next((o for o in judged if o.metric == COMPOSITE), None)
         if composite is None:
             return
-        oldest = min((result.at for result in managed.results.values()), default=at)
-        self._serve(managed, composite, replicas, oldest if composite.value is not None else at, moment)
+        if composite.value is not None and composite.by is not By.FALLBACK:
+            at = min((result.at for result in managed.results.values()), default=at)
+        self._serve(managed, composite, replicas, at, moment)
 
     def _serve(
         self, managed: Managed, outcome: Outcome, replicas: int | None, at: float, moment: datetime
@@ -129,7 +139,8 @@ class Feed:
         else:
             # A negative value would make the real HPA scale up to its limit; it asks for nothing, which is 0.
             text = quantity.from_number(max(value, 0.0))
-            self._store.put(metric, Sample(value=text, at=at, moment=moment))
+            bound = outcome.by is By.LAST_KNOWN
+            self._store.put(metric, Sample(value=text, at=at, moment=moment, bound=bound))
 
     @staticmethod
     def _metric(managed: Managed, name: str) -> Metric:
@@ -156,7 +167,10 @@ def _served(outcome: Outcome, replicas: int | None) -> float | None:
     if outcome.by is By.IGNORED:
         return 0.0
     if outcome.by is By.LAST_KNOWN:
-        # It may ask for more, but nothing is scaled in on a number from before the failure.
+        # It may ask for more, but nothing is scaled in on a number from before the failure. And a ratio was true of the
+        # pods of then: asked again, it would compound.
+        if outcome.metric_type == "Value":
+            return None
         count = proposed(outcome, replicas or 0)
         return outcome.value if replicas is not None and count is not None and count >= replicas else None
     return outcome.value
