@@ -97,6 +97,10 @@ class Lifecycle:
                 if old.replicas is not None and new.replicas is not None:
                     self.journal.scaled(managed, old.replicas, new.replicas, by="other")
                 self._scaled(managed, old.replicas, new.replicas)
+            if old is not None and new is not None and (old.replicas, old.ready) != (new.replicas, new.ready):
+                now = self.clock.now()
+                judged = managed.judged(new, now)
+                self.feed.target_changed(managed, judged, new.replicas, self.clock.monotonic(), now)
             if new is not None and new.replicas and new.ready:
                 managed.pods_ready()
             self.evaluator.watch_floor(managed)
