@@ -101,6 +101,7 @@ def _stored() -> list[Resource]:
             "policy", "poddisruptionbudgets", "PodDisruptionBudget", short_names=("pdb",), has_status=True,
             generation=True,
         ),
+        stored("networking.k8s.io", "networkpolicies", "NetworkPolicy", short_names=("netpol",), generation=True),
         stored(
             admission, "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", namespaced=False,
             generation=True, categories=("api-extensions",),
