@@ -45,6 +45,7 @@ PAGES = (
 )
 FLAGS = {
     "ControllerSettings.namespaces": "--namespace",
+    "ControllerSettings.mode": "--mode",
     "ControllerSettings.cluster_namespace": "--cluster-namespace",
     "ControllerSettings.filepath_auth_root": "--filepath-auth-root",
     "AdapterSettings.bind_address": "--bind-address",
@@ -166,9 +167,20 @@ def _settings(cls: type[Any]) -> str:
     return table(("setting", "type or unit", "default", "what and why", "flag"), rows)
 
 
+class _NothingObserved:
+    """What a collector asks of the comparisons of a controller that observes nothing."""
+
+    def states(self) -> dict[str, int]:
+        return {}
+
+    def counts(self) -> dict[str, int]:
+        return {}
+
+
 class _Quiet:
     """What a collector asks of a controller that has nothing to tell."""
 
+    comparisons = _NothingObserved()
     figures = Figures()
     engagements = 0
 

@@ -103,7 +103,7 @@ class Tidegate:
         settings, clock, stack = self._settings, self._clock, self._stack
         observer = self._observe(ApiRequests(self.registry))
         access = self._access or await load(self._kubeconfig, clock)
-        kube = Kube(access, clock, observer=observer)
+        kube = Kube(access, clock, observer=observer, read_only=settings.controller.mode == "observe")
         stack.push_async_callback(kube.close)
         front_proxy = await _front_proxy(kube)
         self.controller = Controller(
@@ -133,7 +133,8 @@ class Tidegate:
         stack.push_async_callback(adapter.close)
         place = settings.adapter.bind_address, settings.adapter.secure_port
         await _listening(adapter.start(*place), *place)
-        self.listener = Listener(self.registry, self.ready, self.controller.journal)
+        known = self.controller.journal, self.controller.comparisons
+        self.listener = Listener(self.registry, self.ready, *known)
         stack.push_async_callback(self.listener.close)
         place = settings.metrics_address, settings.metrics_port
         await _listening(self.listener.start(*place), *place)
@@ -241,14 +242,16 @@ class Embedded:
         for crd in crds():
             self.api.create("apiextensions.k8s.io", "customresourcedefinitions", "", crd)
         adapter = AdapterSettings(secure_port=0)
-        settings = RunSettings(controller=self._settings, adapter=adapter, metrics_port=0, register=True)
+        acting = self._settings.mode == "act"
+        settings = RunSettings(controller=self._settings, adapter=adapter, metrics_port=0, register=acting)
         access = Access(self.cluster.url, tls=client_context(self.cluster.ca), token=self.cluster.token)
         tidegate = Tidegate(
             settings, self._clock, access=access, sources=self._source_settings, observer=self._observer
         )
         self.tidegate = await stack.enter_async_context(tidegate)
         await self.tidegate.wait_ready()
-        await self._registered()
+        if acting:
+            await self._registered()
 
     async def _registered(self) -> None:
         """Wait until the API server has found the metrics API to be available."""

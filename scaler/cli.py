@@ -27,6 +27,21 @@ More = Annotated[
     typer.Argument(metavar="FILE|-", show_default=False, help="More of them, as a shell makes of -f *.yaml."),
 ]
 Output = Annotated[Literal["text", "json"], typer.Option("-o", "--output", help="How to print.")]
+Mode = Annotated[
+    Literal["act", "observe"],
+    typer.Option("--mode", help="observe: decide and report, and write nothing to the cluster."),
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option("--kubeconfig", metavar="F", help="Its cluster; else KUBECONFIG, else in-cluster."),
+]
+Server = Annotated[
+    str | None,
+    typer.Option("--server", metavar="URL", help="The metrics port of a Tidegate on this machine instead."),
+]
+ControllerNamespace = Annotated[
+    str, typer.Option("--controller-namespace", metavar="NS", help="Where the controller's pods are.")
+]
 LogLevel = Annotated[
     Literal["debug", "info", "warning", "error"],
     typer.Option("--log-level", help="What is logged on standard error: this and worse."),
@@ -80,12 +95,15 @@ def up(
         Literal["process", "ready", "none"],
         typer.Option("--pods", help="Pods are local processes, only marked ready, or stay pending."),
     ] = "process",
+    mode: Mode = "act",
     log_level: LogLevel = "warning",
 ) -> None:
     """An embedded Kubernetes cluster on this machine, with Tidegate in it, until told to stop."""
     from scaler.commands.up import up as command
 
-    command(port, hpa_sync, pods, log_level, kubeconfig_out=kubeconfig_out, cluster_only=cluster_only)
+    command(
+        port, hpa_sync, pods, log_level, mode=mode, kubeconfig_out=kubeconfig_out, cluster_only=cluster_only
+    )
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
@@ -98,6 +116,7 @@ def run(
     namespace: Annotated[
         list[str] | None, typer.Option("--namespace", metavar="NS", help="Only this namespace; repeatable.")
     ] = None,
+    mode: Mode = "act",
     secure_port: Annotated[
         int, typer.Option("--secure-port", min=0, max=65535, help="Port of the external-metrics API.")
     ] = 6443,
@@ -160,6 +179,7 @@ def run(
         (tls_cert_file, tls_private_key_file),
         (cluster_namespace, filepath_auth_root),
         log_level,
+        mode=mode,
         register=register,
         advertise=advertise,
         force=force,
@@ -217,21 +237,9 @@ def explain(
     follow: Annotated[
         bool, typer.Option("--follow", help="Go on with what is new, until told to stop.")
     ] = False,
-    kubeconfig: Annotated[
-        str | None,
-        typer.Option(
-            "--kubeconfig", metavar="F", help="The controller's cluster; else KUBECONFIG, else in-cluster."
-        ),
-    ] = None,
-    server: Annotated[
-        str | None,
-        typer.Option(
-            "--server", metavar="URL", help="The metrics port of a Tidegate on this machine instead."
-        ),
-    ] = None,
-    controller_namespace: Annotated[
-        str, typer.Option("--controller-namespace", metavar="NS", help="Where the controller's pods are.")
-    ] = "tidegate",
+    kubeconfig: Cluster = None,
+    server: Server = None,
+    controller_namespace: ControllerNamespace = "tidegate",
     replay: Annotated[
         str | None,
         typer.Option(
@@ -246,6 +254,25 @@ def explain(
     from scaler.commands.explain import command
 
     command(name, output, last, (kubeconfig, server, controller_namespace), follow=follow, replay=replay)
+
+
+@app.command()
+def compare(
+    output: Output = "text",
+    namespace: Annotated[
+        str | None, typer.Option("-n", "--namespace", metavar="NS", help="Only this namespace's objects.")
+    ] = None,
+    kubeconfig: Cluster = None,
+    server: Server = None,
+    controller_namespace: ControllerNamespace = "tidegate",
+) -> None:
+    """What was done to the observed objects, against what Tidegate would have done. Exit 0: all agree, 1: not, 2: usage.
+
+    For objects in mode observe, beside a live KEDA. Reads the controller's report as explain reads its journal.
+    """
+    from scaler.commands.compare import command
+
+    command(namespace, output, (kubeconfig, server, controller_namespace))
 
 
 @app.command()

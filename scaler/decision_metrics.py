@@ -18,7 +18,7 @@ class DecisionCollector(Collector):
         self._controller = controller
 
     def collect(self) -> Iterator[Metric]:
-        """Five families."""
+        """Seven families."""
         held = CounterMetricFamily(
             "tidegate_held_replica_seconds",
             "Replicas times seconds that were held since triggers had no number, by their reason.",
@@ -50,3 +50,19 @@ class DecisionCollector(Collector):
         for labels in self._controller.unadmitted():
             unadmitted.add_metric(labels, 1)
         yield unadmitted
+        observed = GaugeMetricFamily(
+            "tidegate_observed_objects",
+            "Observed ScaledObjects: those where all that was done is what Tidegate would have done, and the others.",
+            labels=("state",),
+        )
+        for state, count in self._controller.comparisons.states().items():
+            observed.add_metric((state,), count)
+        yield observed
+        differing = CounterMetricFamily(
+            "tidegate_disagreements",
+            "Disagreements with what was done to observed ScaledObjects, by kind.",
+            labels=("kind",),
+        )
+        for kind, count in self._controller.comparisons.counts().items():
+            differing.add_metric((kind,), count)
+        yield differing

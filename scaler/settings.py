@@ -112,3 +112,10 @@ class RunSettings:
 
     force: bool = False
     """Replace an APIService that somebody else registered."""
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for what cannot be together."""
+        if self.register and self.controller.mode == "observe":
+            raise ValueError(
+                "register: in mode observe nothing is written, so external metrics cannot be registered"
+            )

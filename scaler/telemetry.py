@@ -1,7 +1,7 @@
 """What the controller counts about itself, in Prometheus' terms, and the plain listener that shows it.
 
 The listener serves `/metrics`, `/healthz` and `/readyz` without TLS, on an address that is a setting (loopback by default),
-and the journal under `/decisions` for `tidegate explain`.
+the journal under `/decisions` for `tidegate explain`, and `/disagreements` for `tidegate compare`.
 """
 
 import ipaddress
@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from scaler.control.results import SourceInfo
 
-__all__ = ["ApiRequests", "Decisions", "Listener", "SourceCollector"]
+__all__ = ["ApiRequests", "Decisions", "Disagreements", "Listener", "SourceCollector"]
 
 _DRAIN = 1.0
 """Real seconds that open requests get when the listener closes."""
@@ -125,15 +125,28 @@ class Decisions(Protocol):
         ...
 
 
+class Disagreements(Protocol):
+    """Who knows where others did what we would not have done."""
+
+    def document(self, namespace: str | None = None) -> dict[str, Any]:
+        """The JSON document about the observed objects, of one namespace or all."""
+        ...
+
+
 class Listener:
     """The plain HTTP listener. `ready` says whether the watches are synced; without `decisions` there are none to show."""
 
     def __init__(
-        self, registry: CollectorRegistry, ready: Callable[[], bool], decisions: Decisions | None = None
+        self,
+        registry: CollectorRegistry,
+        ready: Callable[[], bool],
+        decisions: Decisions | None = None,
+        disagreements: Disagreements | None = None,
     ) -> None:
         self._registry = registry
         self._ready = ready
         self._decisions = decisions
+        self._disagreements = disagreements
         self._loopback = True
         self._runner: web.AppRunner | None = None
 
@@ -147,6 +160,8 @@ class Listener:
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/decisions", self._objects)
         app.router.add_get("/decisions/{namespace}/{name}", self._document)
+        if self._disagreements is not None:
+            app.router.add_get("/disagreements", self._differences)
         # Nobody who sends or reads slowly keeps the process from ending.
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_DRAIN, lingering_time=_DRAIN)
         await self._runner.setup()
@@ -204,6 +219,10 @@ class Listener:
             text = f"no ScaledObject {namespace}/{name} is known here; /decisions lists those that are"
             return _json({"error": text, "object": {"namespace": namespace, "name": name}}, 404)
         return _json(found)
+
+    async def _differences(self, request: web.Request) -> web.Response:
+        namespace = request.query.get("namespace") or None
+        return _json(self._disagreements.document(namespace) if self._disagreements is not None else {})
 
 
 def _json(body: dict[str, Any], status: int = 200) -> web.Response:

@@ -20,9 +20,10 @@ from scaler.core.explain_replay import replayed
 from scaler.core.explain_text import entry_line, lines, plain
 from scaler.kube.errors import KubeError
 
-__all__ = ["command", "explanation"]
+__all__ = ["Open", "command", "explanation", "journals"]
 
-_Open = Callable[[], AbstractAsyncContextManager[Journals]]
+Open = Callable[[], AbstractAsyncContextManager[Journals]]
+"""Enters what is to be asked."""
 _EVERY = 1.0
 """Real seconds between two looks of `--follow`."""
 
@@ -54,13 +55,14 @@ def command(
     clock = flags.clock()
     with suppress(process.Stopped):
         try:
-            journals = _journals(where, clock)
-            process.run(_print(explanation((namespace, name), output, last, journals, clock, follow=follow)))
+            asked = journals(where, clock)
+            process.run(_print(explanation((namespace, name), output, last, asked, clock, follow=follow)))
         except (NoAnswerError, KubeError, OSError) as error:
             raise process.fail(error) from error
 
 
-def _journals(where: tuple[str | None, str | None, str], clock: Clock) -> _Open:
+def journals(where: tuple[str | None, str | None, str], clock: Clock) -> Open:
+    """Where to ask, by the kubeconfig, the server and the controller's namespace. Exits with 2 for what cannot be."""
     kubeconfig, server, controllers = where
     if server is None:
         (controllers,) = flags.namespaces([controllers], "--controller-namespace")
@@ -80,7 +82,7 @@ async def explanation(
     key: tuple[str, str],
     output: str,
     last: int,
-    journals: _Open,
+    journals: Open,
     clock: Clock,
     *,
     follow: bool,

@@ -1,4 +1,4 @@
-"""Two ways to a controller's journal: over loopback, and through the API server into its pod. For `tidegate explain`."""
+"""Two ways to a controller's journal: over loopback, and through the API server into its pod. For `explain` and `compare`."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -19,6 +19,7 @@ __all__ = ["LABELS", "Journals", "NoAnswerError", "through_api_server", "through
 
 LABELS = "app.kubernetes.io/name=tidegate,app.kubernetes.io/component=controller"
 """What the controller's pods have, in the namespace of `--controller-namespace`."""
+_DISAGREEMENTS = "/disagreements"
 _PORT = "metrics"
 _DEADLINE = 10.0
 
@@ -32,6 +33,10 @@ class Journals(Protocol):
 
     async def document(self, namespace: str, name: str, last: int) -> dict[str, Any]:
         """The document about an object with its newest `last` entries. Raises NoAnswerError or KubeError."""
+        ...
+
+    async def disagreements(self, namespace: str | None) -> dict[str, Any]:
+        """The report about observed objects, of one namespace or all. Raises NoAnswerError or KubeError."""
         ...
 
 
@@ -58,11 +63,16 @@ class _Loopback:
     clock: Clock
 
     async def document(self, namespace: str, name: str, last: int) -> dict[str, Any]:
-        path = _path(namespace, name)
+        return _whole(await self._asked(_path(namespace, name), {"last": str(last)}), self.address, "answer")
+
+    async def disagreements(self, namespace: str | None) -> dict[str, Any]:
+        return _whole(await self._asked(_DISAGREEMENTS, _only(namespace)), self.address, "objects")
+
+    async def _asked(self, path: str, query: Mapping[str, str]) -> Any:
         try:
             async with (
                 self.clock.deadline(_DEADLINE),
-                self.session.get(path, params={"last": str(last)}, allow_redirects=False) as response,
+                self.session.get(path, params=query, allow_redirects=False) as response,
             ):
                 status, body = response.status, await response.read()
         except TimeoutError as error:
@@ -75,7 +85,7 @@ class _Loopback:
             raise NoAnswerError(
                 _said(found) or f"{self.address}{path} answered {status}; is this Tidegate's --metrics-port?"
             )
-        return _whole(found, self.address)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,21 +96,33 @@ class _Pods:
     namespace: str
 
     async def document(self, namespace: str, name: str, last: int) -> dict[str, Any]:
-        failures = []
+        path, query = _path(namespace, name), {"last": str(last)}
+        return await self._first(path, query, "answer", f"knows no ScaledObject {namespace}/{name}")
+
+    async def disagreements(self, namespace: str | None) -> dict[str, Any]:
+        return await self._first(_DISAGREEMENTS, _only(namespace), "objects", "has no such report")
+
+    async def _first(self, path: str, query: Mapping[str, str], key: str, unknown: str) -> dict[str, Any]:
+        """The first answer with something under `key`; the last where all are empty."""
+        failures, empty = [], None
         for pod, port in await self._pods():
             where = PODS.subresource(f"{pod}:{port}", "proxy", self.namespace)
             try:
-                answer = await self.kube.raw(where + _path(namespace, name), query={"last": str(last)})
-                return _whole(_decoded(answer), pod)
+                answer = _whole(_decoded(await self.kube.raw(where + path, query=query)), pod, key)
+                if answer[key]:
+                    return answer
+                empty = answer
             except Forbidden as error:
                 right = f"get pods/proxy in namespace {self.namespace}"
                 raise NoAnswerError(
                     f"the right to {right} is missing: {error.message or error.reason}"
                 ) from error
             except NotFound:
-                failures.append(f"pod {pod} knows no ScaledObject {namespace}/{name}")
+                failures.append(f"pod {pod} {unknown}")
             except ApiError as error:
                 failures.append(f"pod {pod}: {error.message or error.reason or error.status}")
+        if empty is not None:
+            return empty
         raise NoAnswerError("; ".join(failures))
 
     async def _pods(self) -> list[tuple[str, int]]:
@@ -133,6 +155,10 @@ def _path(namespace: str, name: str) -> str:
     return f"/decisions/{quote(namespace, safe='')}/{quote(name, safe='')}"
 
 
+def _only(namespace: str | None) -> dict[str, str]:
+    return {} if namespace is None else {"namespace": namespace}
+
+
 def _decoded(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
@@ -144,7 +170,7 @@ def _said(answer: Any) -> str:
     return str(answer.get("error") or "") if isinstance(answer, Mapping) else ""
 
 
-def _whole(answer: Any, where: str) -> dict[str, Any]:
-    if not isinstance(answer, dict) or "answer" not in answer:
+def _whole(answer: Any, where: str, key: str) -> dict[str, Any]:
+    if not isinstance(answer, dict) or key not in answer:
         raise NoAnswerError(f"{where} gave no document; is this Tidegate's metrics port?")
     return answer

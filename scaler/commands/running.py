@@ -3,7 +3,9 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import structlog
 
@@ -33,6 +35,7 @@ def command(
     authentication: tuple[str, Path | None],
     log_level: logs.Level,
     *,
+    mode: Literal["act", "observe"],
     register: bool,
     advertise: str | None,
     force: bool,
@@ -44,10 +47,14 @@ def command(
     certificate, key = tls
     if (certificate is None) != (key is None):
         raise process.fail("--tls-cert-file and --tls-private-key-file go together", process.USAGE)
+    if register and mode == "observe":
+        raise process.fail(
+            "--register writes to the cluster, --mode observe never does: give one", process.USAGE
+        )
     address, secure_port, metrics_address, metrics_port = listen
     address = flags.address(address, "--bind-address")
     settings = RunSettings(
-        controller=_controller(namespaces, *authentication),
+        controller=replace(_controller(namespaces, *authentication), mode=mode),
         adapter=AdapterSettings(
             bind_address=address,
             secure_port=secure_port,
@@ -75,6 +82,7 @@ async def _run(settings: RunSettings, clock: Clock, kubeconfig: str | None) -> N
     async with Tidegate(settings, clock, kubeconfig=kubeconfig) as tidegate:
         _log.info(
             "running",
+            mode=settings.controller.mode,
             metrics_api=f"{settings.adapter.bind_address}:{tidegate.adapter.port}",
             metrics=f"{settings.metrics_address}:{tidegate.listener.port}",
         )

@@ -12,6 +12,7 @@ import typer
 from scaler.app import Embedded
 from scaler.commands import logs, process
 from scaler.commands.flags import clock, duration, writable
+from scaler.settings import ControllerSettings
 from scaler.yaml_text import dump
 
 __all__ = ["up"]
@@ -23,6 +24,7 @@ def up(
     pods: Literal["process", "ready", "none"],
     log_level: logs.Level,
     *,
+    mode: Literal["act", "observe"],
     kubeconfig_out: Path | None,
     cluster_only: bool,
 ) -> None:
@@ -36,6 +38,7 @@ def up(
         hpa_sync=duration(hpa_sync, "--hpa-sync"),
         pods=pods,
         tidegate=not cluster_only,
+        settings=ControllerSettings(mode=mode),
     )
     with suppress(process.Stopped):
         try:

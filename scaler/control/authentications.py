@@ -57,7 +57,7 @@ class Authentication:
 
 
 class Authentications:
-    """See the module. `changed` is told of every change of one."""
+    """See the module. `changed` is told of every change of one. Where `silent` says so of a namespace no Events are made."""
 
     def __init__(
         self,
@@ -67,8 +67,10 @@ class Authentications:
         namespaces: tuple[str, ...],
         events: EventRecorder,
         changed: Callable[[Ref], None],
+        silent: Callable[[str], bool] = lambda _namespace: False,
     ) -> None:
         self._events = events
+        self._silent = silent
         self._changed = changed
         self._informers: dict[str, Informer[Authentication]] = {
             resource.kind: Informer(
@@ -121,6 +123,8 @@ class Authentications:
         ref = shown.ref
         if old is None or new is None or not old.same(new):
             self._changed(ref)
+        if self._silent(ref.namespace):
+            return
         if new is None:
             self._events.record(shown.regarding, f"{ref.kind}Deleted", f"{ref.kind} was deleted")
         elif old is None:

@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterator
 from metrics_adapter.store import Metric, Store
 from scaler.clock import Clock
 from scaler.control.admissions import Admissions
+from scaler.control.audience import Audience
+from scaler.control.comparisons import Comparisons
 from scaler.control.credentials import Credentials
 from scaler.control.evaluator import Evaluator, Hooks
 from scaler.control.executor import Executor
@@ -21,7 +23,6 @@ from scaler.control.host import ClockHost
 from scaler.control.hpas import Hpas
 from scaler.control.journal import Journal
 from scaler.control.lifecycle import Lifecycle
-from scaler.control.managed import Managed
 from scaler.control.queue import WorkQueue
 from scaler.control.reconciler import Reconciler
 from scaler.control.reporter import Reporter
@@ -35,9 +36,9 @@ from scaler.control.status_writer import StatusWriter
 from scaler.control.targets import Targets
 from scaler.control.ticks import Ticks
 from scaler.control.triggers import Scalers
+from scaler.core.annotations import observed
 from scaler.core.brake import BrakeSettings
 from scaler.core.decision import Decision
-from scaler.core.record import Given
 from scaler.kube.client import Kube
 from scaler.kube.events import EventRecorder
 from scaler.kube.mapper import Mapper
@@ -91,11 +92,17 @@ class Controller:
             roster=self._roster,
             hpas=hpas,
             status=self._status,
-            hpa_seen=self.journal.hpa_seen,
+            hpa_seen=lambda *seen: audience.hpa_seen(*seen),  # noqa: PLW0108 - as above.
+            observed=lambda so: reconciler.observed(so),  # noqa: PLW0108 - as above.
         )
         self._events = EventRecorder(kube, clock, instance=instance, capacity=_EVENTS)
         self._credentials = Credentials(
-            kube, clock, settings=settings, events=self._events, again=self._queue.add
+            kube,
+            clock,
+            settings=settings,
+            events=self._events,
+            again=self._queue.add,
+            silent=lambda place: observed({}, self._sightings.defaults(place), settings.mode),
         )
         self._reporter = Reporter(clock, self._status, self._events, self._sightings.hpa)
         self._targets = Targets(
@@ -117,6 +124,9 @@ class Controller:
                 allow_loopback=settings.allow_loopback_sources is not False,
             ),
         )
+        self.comparisons = Comparisons(
+            clock, mode=settings.mode, live_hpa=self._sightings.hpa, sources=self._sources
+        )
         self._restraints = Restraints(
             clock,
             brake=BrakeSettings(
@@ -136,6 +146,14 @@ class Controller:
             journal=self.journal,
             on_done=lambda managed: self._evaluator.written(managed),  # noqa: PLW0108 - as above.
         )
+        audience = Audience(
+            clock=clock,
+            restraints=self._restraints,
+            figures=self.figures,
+            journal=self.journal,
+            comparisons=self.comparisons,
+            reporter=self._reporter,
+        )
         self._evaluator = Evaluator(
             clock,
             objects=self._roster.by_uid,
@@ -149,10 +167,10 @@ class Controller:
                 restrain=self._restraints.restrain,
                 read=self._restraints.read,
                 hoped_for=lambda managed: self._queue.add(managed.key),
-                decided=self._decided,
+                decided=audience.decided,
                 failed=self._reporter.trigger_failed,
-                held=self._held,
-                replicas_unknown=self._replicas_unknown,
+                held=audience.held,
+                replicas_unknown=audience.replicas_unknown,
             ),
         )
         self._ticks = Ticks(clock, lambda uid: self._lifecycle.tick(uid))  # noqa: PLW0108 - as above.
@@ -167,6 +185,7 @@ class Controller:
             feed=self._feed,
             hpas=hpas,
             journal=self.journal,
+            comparisons=self.comparisons,
             live_hpa=self._sightings.hpa,
             namespace_annotations=self._sightings.defaults,
             activation=settings.activation,
@@ -197,6 +216,7 @@ class Controller:
             feed=self._feed,
             credentials=self._credentials,
             journal=self.journal,
+            comparisons=self.comparisons,
         )
 
     async def start(self) -> None:
@@ -210,6 +230,7 @@ class Controller:
             self._work(),
         )
         self._tasks = [asyncio.create_task(run) for run in runs]
+        self.comparisons.start()
         self._telling = asyncio.create_task(self._events.run())
 
     @property
@@ -222,6 +243,7 @@ class Controller:
         self._queue.close()
         self._ticks.close()
         self._restraints.close()
+        await self.comparisons.close()
         await self._evaluator.close()
         await self._sources.close()
         await self._executor.close()
@@ -274,17 +296,3 @@ class Controller:
         while not self.synced:
             await self._clock.pause(0.01)
         await self._queue.run(self._settings.workers, self._lifecycle.reconcile)
-
-    def _decided(self, managed: Managed, given: Given, decision: Decision) -> None:
-        self._restraints.decided(managed, decision)
-        self.figures.decided(managed, decision, given.replicas, self._clock.monotonic())
-        self.journal.decided(managed, given, decision, acted=not managed.observed)
-        self._reporter.decided(managed, given, decision)
-
-    def _held(self, managed: Managed, given: Given, decision: Decision) -> None:
-        why = "ScaledObjects are not watched just now, and nothing is taken away on what may be out of date"
-        self.journal.decided(managed, given, decision, acted=not managed.observed, held=why)
-
-    def _replicas_unknown(self, managed: Managed, error: str) -> None:
-        self.journal.replicas_unknown(managed, error)
-        self._reporter.replicas_unknown(managed, error)

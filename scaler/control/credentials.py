@@ -33,7 +33,7 @@ _AGAIN = 5.0
 
 
 class Credentials:
-    """See the module. `again` is told which ScaledObject to look at, after how many seconds."""
+    """See the module. `again` is told which ScaledObject to look at, after how many seconds; `silent` see Authentications."""
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class Credentials:
         settings: ControllerSettings,
         events: EventRecorder,
         again: Callable[[User, float], None],
+        silent: Callable[[str], bool] = lambda _namespace: False,
     ) -> None:
         self._again = again
         self._home = settings.cluster_namespace
@@ -51,7 +52,12 @@ class Credentials:
         self._tokens = Tokens(kube, clock, seconds=settings.bound_token_seconds, changed=self._changed)
         self._files = Files(settings.filepath_auth_root, clock, changed=self._changed)
         self._authentications = Authentications(
-            kube, clock, namespaces=settings.namespaces, events=events, changed=self._changed
+            kube,
+            clock,
+            namespaces=settings.namespaces,
+            events=events,
+            changed=self._changed,
+            silent=silent,
         )
 
     def runs(self) -> list[Coroutine[Any, Any, None]]:

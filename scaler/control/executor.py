@@ -99,7 +99,9 @@ class Executor:
     async def _write(self, managed: Managed, decision: Decision, target: Target) -> None:
         key = managed.target
         for attempt in range(1, self._attempts + 1):
-            if key is None or not managed.in_charge or decision.replicas is None or target.replicas is None:
+            if key is None or not managed.in_charge or managed.observed:
+                return
+            if decision.replicas is None or target.replicas is None:
                 return
             if decision.reason is Reason.ACTIVATED and managed.activation == "desired":
                 self._feed.pin(managed, decision.triggers)

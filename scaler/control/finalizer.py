@@ -30,11 +30,11 @@ class Finalizer:
     targets: Targets
     hpas: Hpas
     live_hpa: Callable[[str, str], Object | None]
-    observed: Callable[[ScaledObject], bool]
+    observed: Callable[[Observed], bool]
 
     async def finalize(self, seen: Observed) -> None:
         """Give the target the replicas it had, if so wished, and let the object go. Raises KubeError, to be tried again."""
-        if KEDA_FINALIZER not in seen.finalizers or (seen.so is not None and self.observed(seen.so)):
+        if KEDA_FINALIZER not in seen.finalizers or self.observed(seen):
             return
         if seen.so is not None and seen.so.restores:
             await self._restore(seen.so)

@@ -11,6 +11,7 @@ import structlog
 from scaler.clock import Clock
 from scaler.control.admissions import Admissions
 from scaler.control.check_failed import CheckFailed
+from scaler.control.comparisons import Comparisons
 from scaler.control.credentials import Credentials
 from scaler.control.evaluator import Evaluator
 from scaler.control.feed import Feed
@@ -60,6 +61,7 @@ class Lifecycle:
     feed: Feed
     credentials: Credentials
     journal: Journal
+    comparisons: Comparisons
 
     async def reconcile(self, key: Key) -> None:
         """Look at the object of this name as it is now, and do what is missing."""
@@ -73,12 +75,16 @@ class Lifecycle:
             managed = None
         if seen is None:
             self.journal.gone(*key)
+            self.comparisons.forget(key)
             return
         if seen.deleted:
             await self._finalize(seen)
         elif seen.so is None:
             self.journal.broken(seen)
-            self.reporter.broken(seen)
+            observed = self.reconciler.observed(seen)
+            if observed:
+                self.comparisons.broken(seen)
+            self.reporter.broken(seen, observed=observed)
         else:
             if managed is None:
                 managed = Managed.of(seen.so)
@@ -96,11 +102,14 @@ class Lifecycle:
                 self.feed.replicas_changed(managed, self.clock.monotonic())
                 if old.replicas is not None and new.replicas is not None:
                     self.journal.scaled(managed, old.replicas, new.replicas, by="other")
+                self.comparisons.scaled(managed, old.replicas, new.replicas)
                 self._scaled(managed, old.replicas, new.replicas)
             if old is not None and new is not None and (old.replicas, old.ready) != (new.replicas, new.ready):
                 now = self.clock.now()
                 judged = managed.judged(new, now)
                 self.feed.target_changed(managed, judged, new.replicas, self.clock.monotonic(), now)
+            if old is None or new is None:
+                self.comparisons.target_gone(managed)
             if new is not None and new.replicas and new.ready:
                 managed.pods_ready()
             self.evaluator.watch_floor(managed)
@@ -122,6 +131,10 @@ class Lifecycle:
         """One reconcile, and what is said of it."""
         key = managed.key
         managed.observed = self.reconciler.observed(managed.so)
+        if managed.observed:
+            self.reporter.silence(managed)
+        else:
+            self.comparisons.forget(key)
         managed.unadmitted = self.admissions.judge(managed.so)
         self.reporter.pausing(managed)
         try:
@@ -138,6 +151,7 @@ class Lifecycle:
             managed.in_charge = False
             self.evaluator.watch_floor(managed)
             self.journal.refused(managed, failure.step, str(failure))
+            self.comparisons.refused(managed, failure)
             self.reporter.check_failed(managed, failure)
             return
         self.journal.in_charge(managed)
@@ -175,4 +189,5 @@ class Lifecycle:
         self.restraints.forget(managed)
         self.figures.forget(managed)
         self.admissions.forget(*managed.key)
+        self.comparisons.forget(managed.key)
         self.roster.remove(managed)

@@ -14,12 +14,13 @@ from typing import Literal
 
 from scaler.clock import Clock
 from scaler.control.check_failed import CheckFailed
+from scaler.control.comparisons import Comparisons
 from scaler.control.credentials import Credentials
 from scaler.control.feed import Feed
 from scaler.control.hpas import Hpas, controller_of
 from scaler.control.journal import Journal
 from scaler.control.managed import Managed
-from scaler.control.observed import KEDA_FINALIZER
+from scaler.control.observed import KEDA_FINALIZER, Observed
 from scaler.control.roster import Roster
 from scaler.control.sources import Sources
 from scaler.control.targets import TargetError, Targets
@@ -48,6 +49,7 @@ class Reconciler:
     feed: Feed
     hpas: Hpas
     journal: Journal
+    comparisons: Comparisons
     live_hpa: Callable[[str, str], Object | None]
     namespace_annotations: Callable[[str], Mapping[str, str]]
     activation: Literal["floor", "desired"]
@@ -74,14 +76,18 @@ class Reconciler:
         await self._triggers(managed)
         if not self._tried(managed):
             return False
-        if not managed.observed:
-            await self._hpa(managed)
+        wanted = self._wanted(managed)
+        if managed.observed:
+            managed.hpa_name = so.hpa_name
+            self.comparisons.wanted(managed, wanted)
+        else:
+            await self._hpa(managed, wanted)
         managed.in_charge = True
         return True
 
-    def observed(self, so: ScaledObject) -> bool:
+    def observed(self, of: ScaledObject | Observed) -> bool:
         """Is nothing to be written for the object?"""
-        return annotations.observed(so.annotations, self.namespace_annotations(so.namespace), self.mode)
+        return annotations.observed(of.annotations, self.namespace_annotations(of.namespace), self.mode)
 
     async def _pause(self, managed: Managed) -> None:
         """Nothing is read, there is no HPA, and the target has the paused replicas if any are given (facts 2.6)."""
@@ -93,7 +99,9 @@ class Reconciler:
         managed.readings.take((), self.clock.now())
         problem = annotations.paused_replicas_problem(so.annotations)
         try:
-            if not managed.observed:
+            if managed.observed:
+                self.comparisons.wanted(managed, None)
+            else:
                 for name in {managed.hpa_name, so.hpa_name} - {""}:
                     live = self.live_hpa(so.namespace, name)
                     await self.hpas.remove(so.namespace, name, live, owner=so.uid)
@@ -201,24 +209,30 @@ class Reconciler:
         result = managed.results.get(built.index)
         return result is not None and result.error is None
 
-    async def _hpa(self, managed: Managed) -> None:
+    def _wanted(self, managed: Managed) -> Object:
+        """The HPA that the object should have."""
         so = managed.so
         metrics = [
             hpa.TriggerMetrics(b.index, (*b.specs, *b.resources), b.metric_type) for b in managed.triggers
         ]
-        live = self.live_hpa(so.namespace, so.hpa_name)
         try:
             wanted = hpa.desired(so, metrics, self.version)
-            self._unclaimed(so, live)
+        except ValueError as error:
+            told = ("ScaledObjectCheckFailed", f"{Step.HPA}: {error}")
+            raise CheckFailed(Step.HPA, str(error), events=[told]) from error
+        self._unclaimed(so, self.live_hpa(so.namespace, so.hpa_name))
+        return wanted
+
+    async def _hpa(self, managed: Managed, wanted: Object) -> None:
+        so = managed.so
+        live = self.live_hpa(so.namespace, so.hpa_name)
+        try:
             before = managed.hpa_name
             if before and before != so.hpa_name:
                 await self.hpas.remove(
                     so.namespace, before, self.live_hpa(so.namespace, before), owner=so.uid
                 )
             self.journal.hpa_ensured(managed, wanted, await self.hpas.ensure(wanted, live))
-        except ValueError as error:
-            told = ("ScaledObjectCheckFailed", f"{Step.HPA}: {error}")
-            raise CheckFailed(Step.HPA, str(error), events=[told]) from error
         except KubeError as error:
             raise CheckFailed.because(Step.HPA, error) from error
         managed.hpa_name = so.hpa_name

@@ -123,11 +123,16 @@ class Reporter:
         reason = "KEDAMetricSourceFailed" if computed else "KEDAScalerFailed"
         self.warn(managed, reason, built.fault(error))
 
-    def broken(self, seen: Observed) -> None:
+    def silence(self, managed: Managed) -> None:
+        """The object is only observed: what was still to be written of its status is not."""
+        self._writer.drop(managed.uid)
+
+    def broken(self, seen: Observed, *, observed: bool) -> None:
         """The API server stored what our models refuse: another CRD than ours is installed."""
         text = "\n".join(map(str, seen.problems))
         found = status.check_failed(status.conditions(seen.status), Step.SCHEMA, text)
-        self._writer.want(seen.uid, {"conditions": found})
+        if not observed:
+            self._writer.want(seen.uid, {"conditions": found})
         _log.warning("ScaledObject refused", object="/".join(seen.key), problem=text)
 
     def gone(self, managed: Managed) -> None:

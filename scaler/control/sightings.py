@@ -14,6 +14,7 @@ from scaler.control.queue import WorkQueue
 from scaler.control.roster import Key, Roster
 from scaler.control.status_writer import StatusWriter
 from scaler.core import annotations, hpa
+from scaler.core.model import ScaledObject
 from scaler.kube.client import Kube, Object
 from scaler.kube.errors import Forbidden, NotFound
 from scaler.kube.informer import Informer
@@ -38,12 +39,14 @@ class Sightings:
         hpas: Hpas,
         status: StatusWriter,
         hpa_seen: Callable[[Managed, Object], None],
+        observed: Callable[[ScaledObject], bool],
     ) -> None:
         self._queue = queue
         self._roster = roster
         self._known_hpas = hpas
         self._status = status
         self._tell_hpa = hpa_seen
+        self._only_observed = observed
         self._observer = Observer()
         self._objects = Informer(
             kube,
@@ -134,6 +137,7 @@ class Sightings:
         managed = self._roster.by_uid.get(new.uid)
         if managed is not None and new.so is not None:
             managed.so = new.so
+            self._respect_mode(managed)
         if old is None or not old.same_wish(new):
             self._queue.add(new.key)
 
@@ -157,7 +161,12 @@ class Sightings:
         for problem in annotations.namespace_problems(after):
             _log.warning("namespace's default ignored", namespace=name, problem=str(problem))
         for managed in self._roster.in_namespace(name):
+            self._respect_mode(managed)
             self._queue.add(managed.key)
+
+    def _respect_mode(self, managed: Managed) -> None:
+        """Who is only to be observed is not written from this moment on; the other way waits for a reconcile."""
+        managed.observed = managed.observed or self._only_observed(managed.so)
 
 
 def _defaults(obj: Mapping[str, Any]) -> dict[str, Any]:

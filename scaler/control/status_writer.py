@@ -72,6 +72,13 @@ class StatusWriter:
         subject.wanted = merged
         self._queue.add(uid)
 
+    def drop(self, uid: str) -> None:
+        """Nothing is wanted of the object any more: somebody else writes its status from now on."""
+        subject = self._subjects.get(uid)
+        if subject is not None:
+            subject.wanted = None
+            self._queue.discard(uid)
+
     def forget(self, uid: str) -> None:
         """The object is gone."""
         self._subjects.pop(uid, None)

@@ -50,6 +50,8 @@ class _Change:
     after: int
     floor: int
     at: datetime
+    stance: Stance
+    """Where we stood when it was seen."""
 
     @property
     def up(self) -> bool:
@@ -127,20 +129,25 @@ class Comparison:
             self._settle("refused")
         self.look(now)
 
-    def scaled(self, before: int | None, after: int, floor: int, now: datetime) -> None:
-        """The target has other replicas than `before` (None: not known). What was told before is no change."""
+    def scaled(self, before: int | None, after: int, floor: int, now: datetime) -> bool:
+        """The target has other replicas than `before` (None: not known). What was told before is no change.
+
+        True when it crossed the floor and no decision so far agrees to it.
+        """
         known, self._replicas = self._replicas, after
         before = known if known is not None else before
         if before is None or (before < floor) == (after < floor):
-            return
-        change = _Change(before, after, floor, now)
+            return False
+        change = _Change(before, after, floor, now, self.stance)
         self.changes += 1
         self._settle("not-scaled", "up" if change.up else "down")
         near = [self.stance, *(s for s in self._stances.values() if s.at >= now - self.grace)]
-        if not any(self._agrees(change, stance) for stance in near):
-            self._pending.append(change)
-            while len(self._pending) > _CHANGES:
-                self._differ(self._pending.pop(0))
+        if any(self._agrees(change, stance) for stance in near):
+            return False
+        self._pending.append(change)
+        while len(self._pending) > _CHANGES:
+            self._differ(self._pending.pop(0))
+        return True
 
     def retargeted(self) -> None:
         """The target is gone, or another one: how many replicas it has is no change."""
@@ -188,9 +195,10 @@ class Comparison:
         return agrees
 
     def _differ(self, change: _Change) -> None:
-        reason, message = self.stance.reason, self.stance.message
-        if self.stance.given is not None:
-            decision = replace(self.stance.given, replicas=change.before).decide()
+        stance = change.stance if change.stance.given is not None else self.stance
+        reason, message = stance.reason, stance.message
+        if stance.given is not None:
+            decision = replace(stance.given, replicas=change.before).decide()
             reason, message = str(decision.reason), decision.message
         self.book.begin(
             Disagreement(
