@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-__all__ = ["KeyPair", "client_context", "issue", "make_ca", "server_context"]
+__all__ = ["KeyPair", "client_context", "in_force", "issue", "make_ca", "server_context"]
 
 _BACKDATE = timedelta(hours=1)
 
@@ -55,19 +55,25 @@ def issue(
     hosts: Iterable[str] = (),
     organizations: Iterable[str] = (),
     client: bool = False,
+    peer: bool = False,
     days: int = 365,
 ) -> KeyPair:
-    """A certificate signed by `ca`: for serving `hosts` (DNS names and IP addresses), or for a client when `client`."""
+    """A certificate signed by `ca`: for serving `hosts` (DNS names and IP addresses), for a client when `client`.
+
+    With `peer` it is for both, as equals show each other.
+    """
     issuer = x509.load_pem_x509_certificate(ca.certificate)
     issuer_key = serialization.load_pem_private_key(ca.key, None)
     if not isinstance(issuer_key, ec.EllipticCurvePrivateKey):
         raise TypeError("the CA's key is not an elliptic-curve key")
     key = ec.generate_private_key(ec.SECP256R1())
-    purpose = ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH
+    purposes = [ExtendedKeyUsageOID.CLIENT_AUTH if client else ExtendedKeyUsageOID.SERVER_AUTH]
+    if peer:
+        purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
     builder = (
         _builder(_name(common_name, organizations), issuer.subject, key.public_key(), days)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage(purposes), critical=False)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()), critical=False
         )
@@ -87,6 +93,9 @@ def server_context(pair: KeyPair, *, client_ca: bytes | None = None) -> ssl.SSLC
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     _load(context, pair)
     if client_ca is not None:
+        # A resumed session would bring a client certificate along that nobody looks at again.
+        context.options |= ssl.OP_NO_TICKET
+        context.num_tickets = 0
         context.verify_mode = ssl.CERT_OPTIONAL
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.load_verify_locations(cadata=client_ca.decode())
@@ -104,6 +113,11 @@ def client_context(ca: bytes, pair: KeyPair | None = None) -> ssl.SSLContext:
     if pair is not None:
         _load(context, pair)
     return context
+
+
+def in_force(certificate: x509.Certificate) -> bool:
+    """Is it now (in real time) within the certificate's validity?"""
+    return certificate.not_valid_before_utc <= datetime.now(UTC) <= certificate.not_valid_after_utc
 
 
 def _load(context: ssl.SSLContext, pair: KeyPair) -> None:
