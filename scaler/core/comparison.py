@@ -119,6 +119,7 @@ class Comparison:
 
     def undecided(self, reason: str, message: str, now: datetime, *, runs: bool = False) -> None:
         """There is no decision of ours any more: the object is refused. `runs`: by others it is not."""
+        self.look(now)
         self.stance = Stance(reason, message, now)
         self._stances.clear()
         for kind in ("not-scaled", "hpa", "metric"):
@@ -159,6 +160,7 @@ class Comparison:
         self, live: Mapping[str, Any] | None, wanted: Mapping[str, Any] | None, now: datetime
     ) -> None:
         """The HPA in the cluster and the one that we would have, None where there is, or would be, none."""
+        self.look(now)
         found = differing(live, wanted)
         self._settle("hpa", but=found.topic if found is not None else None)
         if found is not None:

@@ -218,6 +218,32 @@ def test_the_step_from_below_the_minimum_is_the_hpas_while_there_is_work_and_our
         assert observing.found() == []
 
 
+def test_a_decision_within_the_grace_after_the_change_agrees():
+    observing = Observing()
+    observing.decide(0, 0, 0)
+    observing.scaled(10, 0, 1)
+    observing.decide(30, 1, 9)
+    assert observing.found() == []
+    assert observing.comparison.agreed == 1
+
+
+def test_who_knows_nothing_agrees_to_nothing_also_afterwards():
+    observing = Observing()
+    observing.decide(0, 1, None)
+    observing.scaled(5, 1, 0)
+    observing.decide(30, 0, None)
+    assert observing.found() == [("scaled", "down", "TriggersFailed")]
+
+
+def test_a_change_before_the_first_decision_is_judged_by_what_we_would_have_done_then():
+    observing = Observing()
+    observing.scaled(0, 0, 1)
+    observing.decide(20, 1, 0)
+    observing.found(50)
+    told = next(each for each in observing.comparison.book if each.kind == "scaled")
+    assert (told.reason, told.message) == ("AtRest", "no work; at 0")
+
+
 def test_changes_above_the_floor_are_the_hpas():
     observing = Observing()
     observing.decide(0, 1, 9)
@@ -269,7 +295,13 @@ def test_replicas_that_only_decisions_show_are_changes_too():
     observing.decide(0, 0, 0)
     observing.scaled(20, 0, 1)
     observing.decide(30, 1, 0)
+    observing.scaled(31, 0, 1)
     observing.found()
+    assert observing.comparison.changes == 1
+    observing = Observing()
+    observing.decide(0, 0, 0)
+    observing.decide(30, 1, 0)
+    observing.scaled(31, 0, 1)
     assert observing.comparison.changes == 1
 
 
@@ -325,6 +357,13 @@ def test_a_wish_that_was_broken_off_is_not_told():
     observing.decide(30, 0, 0)
     observing.decide(60, 0, 9)
     observing.decide(90, 0, None)
+    assert observing.found() == []
+
+
+def test_a_count_that_is_there_already_is_no_wish():
+    observing = Observing(Policy(pause=Pause(full=True, replicas=3)))
+    for seconds in (0, 30, 60, 90):
+        observing.decide(seconds, 3, 0)
     assert observing.found() == []
 
 
@@ -390,6 +429,7 @@ def test_an_hpa_that_is_made_or_mended_within_the_grace_and_one_that_cannot_be_s
     unseen = hpa()
     del unseen["metadata"]["labels"]
     observing.comparison.hpa_seen(None, unseen, at(61))
+    assert observing.found(2000) == []
     observing.comparison.hpa_seen(None, None, at(3000))
     assert observing.found() == []
 
@@ -471,9 +511,20 @@ def test_a_number_of_type_value_has_no_replicas_worth():
 
 
 def test_numbers_that_run_ahead_of_each_other_are_near():
-    """A queue that drains by 40 a poll: the HPA's number is always another one than our last."""
-    steps = [(1000 - 40 * n, told_hpa(average=str((1000 - 40 * n - 20) / 2))) for n in range(20)]
+    """A queue that drains by 140 a poll: the HPA's number is always the one before our last."""
+    steps = [(3000 - 140 * n, told_hpa(average=str((3140 - 140 * n) / 2))) for n in range(20)]
     assert metrics(Observing(), *steps) == []
+
+
+def test_a_number_of_long_ago_is_no_excuse():
+    old = told_hpa(average="200")
+    (told,) = metrics(Observing(), (400, old), (40, old))
+    assert told.wished == "served 40"
+
+
+def test_numbers_that_were_near_in_between_begin_again():
+    far, near = told_hpa(average="100"), told_hpa(average="20")
+    assert metrics(Observing(), (40, far), (40, near), (40, far), until=110) == []
 
 
 def test_at_zero_replicas_what_the_hpa_once_read_is_old():
@@ -533,9 +584,14 @@ def test_equal_ones_are_one_entry_and_the_oldest_goes():
         at(2),
         "at 2",
     )
+    book.begin(replace(disagreement("down", 3), reason="Braked"))
+    assert [each.reason for each in book if each.topic == "down"] == ["AtRest", "Braked"]
+    assert book.begun == {"scaled": 5}
+    book = Book(most=2)
+    for topic, last in (("up", 2), ("down", 3)):
+        book.begin(disagreement(topic, last))
     book.begin(disagreement("else", 4))
     assert [each.topic for each in book] == ["else", "down"]
-    assert book.begun == {"scaled": 5}
 
 
 def test_the_report_lists_who_disagrees_and_counts_who_agrees():
