@@ -295,6 +295,24 @@ def crds() -> None:
     command()
 
 
+@app.command()
+def install(
+    printed: Annotated[
+        bool, typer.Option("--print", help="Print the manifests, for kubectl apply -f -; nothing else is done.")
+    ] = False,
+    namespace: Annotated[
+        str, typer.Option("-n", "--namespace", metavar="NS", help="Where Tidegate is to be.")
+    ] = "tidegate",
+    image: Annotated[
+        str, typer.Option("--image", metavar="IMAGE", help="Its image.")
+    ] = f"tidegate:{version('tidegate')}",
+) -> None:
+    """Print the manifests of an installation: the chart's, by its defaults, with a new certificate."""
+    from scaler.commands.install import command
+
+    command(namespace, image, printed=printed)
+
+
 def main() -> None:
     """The entry point of the distribution."""
     app()
