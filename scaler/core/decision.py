@@ -52,6 +52,7 @@ __all__ = [
     "decide",
 ]
 
+
 class Reason(StrEnum):
     """Why: one word, the same in the journal, `explain`, metric labels, conditions' messages and docs."""
 

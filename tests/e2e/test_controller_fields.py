@@ -169,7 +169,9 @@ async def test_what_only_kedas_webhook_refuses_runs_and_is_told(redis):
         run.scaled_object("second", run.redis_trigger("others"))  # On the same target.
         await run.settled("second")
         told = list(lines(run.controller.journal.document("default", "second"), 5))
-        assert any("KEDA's webhook would refuse it" in line and "other-scaled-object" in line for line in told)
+        assert any(
+            "KEDA's webhook would refuse it" in line and "other-scaled-object" in line for line in told
+        )
         assert list(run.controller.unadmitted()) == [("default", "second", "other-scaled-object")]
         run.delete("second")
         await run.until(lambda: not list(run.controller.unadmitted()))

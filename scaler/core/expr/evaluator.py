@@ -281,7 +281,5 @@ _OPERATORS: Mapping[str, Callable[[Any, Any, Budget], Any]] = {
     "contains": _on_texts("contains", lambda text, part, _: part in text),
     "startsWith": _on_texts("startsWith", lambda text, part, _: text.startswith(part)),
     "endsWith": _on_texts("endsWith", lambda text, part, _: text.endswith(part)),
-    "matches": _on_texts(
-        "matches", lambda text, part, budget: regexp.compiled(part).found_in(text, budget)
-    ),
+    "matches": _on_texts("matches", lambda text, part, budget: regexp.compiled(part).found_in(text, budget)),
 }
