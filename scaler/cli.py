@@ -288,6 +288,51 @@ def render(
 
 
 @app.command()
+def rbac(
+    filename: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-f",
+            "--filename",
+            metavar="FILE|-",
+            help="A manifest, a folder of them, or - for stdin; repeatable.",
+        ),
+    ] = None,
+    more: More = None,
+    kubeconfig: Annotated[
+        str | None,
+        typer.Option("--kubeconfig", metavar="F", help="The ScaledObjects of this cluster instead."),
+    ] = None,
+    namespace: Annotated[
+        list[str] | None,
+        typer.Option("--namespace", metavar="NS", help="As for run: only this namespace; repeatable."),
+    ] = None,
+    service_account: Annotated[
+        str,
+        typer.Option("--service-account", metavar="NS/NAME", help="Whom the Roles are bound to."),
+    ] = "tidegate/tidegate",
+    cluster_namespace: Annotated[
+        str,
+        typer.Option(
+            "--cluster-namespace",
+            metavar="NS",
+            envvar="KEDA_CLUSTER_OBJECT_NAMESPACE",
+            help="As for run: where ClusterTriggerAuthentications find their Secrets.",
+        ),
+    ] = "tidegate",
+    register: Annotated[bool, typer.Option("--register", help="With the rights of run --register.")] = False,
+) -> None:
+    """Print the Roles and bindings that exactly these ScaledObjects need. Exit 0: complete, 1: not, 2: usage.
+
+    Give manifests (with targets and TriggerAuthentications beside the ScaledObjects) or --kubeconfig.
+    """
+    from scaler.commands.rbac import command
+
+    places = (service_account, cluster_namespace)
+    command([*(filename or ()), *(more or ())], kubeconfig, namespace or [], places, register=register)
+
+
+@app.command()
 def crds() -> None:
     """Print the CRDs. Install them with: `tidegate crds | kubectl apply -f -`."""
     from scaler.commands.checking import crds as command

@@ -29,7 +29,7 @@ from scaler.core.outcome import Outcome
 from scaler.kube.client import Object
 from scalers.sdk import Host, ScalerError
 
-__all__ = ["Checked", "NoContainerError", "Objects", "check"]
+__all__ = ["Checked", "NoContainerError", "Objects", "check", "resolved"]
 
 
 class NoContainerError(Exception):
@@ -79,7 +79,7 @@ async def check(
     target = await objects.target(so)
     managed = Managed.of(so)
     managed.activation = annotations.activation(so.annotations, {}, "floor")
-    managed.readings.take(build(so, await _resolved(so, target, objects, home), scalers), clock.now())
+    managed.readings.take(build(so, await resolved(so, target, objects, home), scalers), clock.now())
     for built in managed.triggers:
         answer = await _read(built, clock, host)
         if answer is not None:
@@ -100,9 +100,10 @@ async def check(
     )
 
 
-async def _resolved(
+async def resolved(
     so: ScaledObject, target: Object | None, objects: Objects, home: str
 ) -> tuple[Resolved, ...]:
+    """What each trigger may use besides its metadata. Raises KubeError, NoContainerError."""
     containers = environment.containers_of(target or {})
     try:
         container = environment.choose(containers, so.target.env_source_container_name)

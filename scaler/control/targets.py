@@ -12,6 +12,7 @@ from typing import Any
 
 from scaler.clock import Clock
 from scaler.control.environment import Container, containers_of, service_account_of
+from scaler.control.target_rights import TargetError, TargetForbidden, forbidden, held, unseen
 from scaler.control.versions import later
 from scaler.core.model import ScaleTargetRef
 from scaler.kube.client import Kube
@@ -20,7 +21,7 @@ from scaler.kube.informer import Informer
 from scaler.kube.mapper import Mapped, Mapper
 from scaler.kube.resources import DEPLOYMENTS, STATEFUL_SETS, Resource
 
-__all__ = ["Target", "TargetError", "TargetKey", "Targets"]
+__all__ = ["Target", "TargetError", "TargetForbidden", "TargetKey", "Targets"]
 
 MISSING = "Target resource doesn't exist"
 NOT_SCALABLE = "Target resource doesn't expose /scale subresource"
@@ -29,14 +30,6 @@ _KNOWN = {("apps", "Deployment"): DEPLOYMENTS, ("apps", "StatefulSet"): STATEFUL
 _LISTED_WITHIN = 10.0
 """Real seconds that a reconcile waits for the first list of a kind before it fails, to be tried again."""
 _GLANCE = 0.02
-
-
-class TargetError(Exception):
-    """The target cannot be scaled; `event` is the text of KEDA's event for it."""
-
-    def __init__(self, message: str, *, event: str) -> None:
-        super().__init__(message)
-        self.event = event
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +87,8 @@ class Targets:
         self._on_change = on_change
         self._informers: dict[Resource, Informer[Target]] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._unwritable: dict[TargetKey, TargetForbidden] = {}
+        """Targets whose replicas we were not allowed to write."""
         self._answers: dict[TargetKey, Target] = {}
         """What our own writes and reads returned, until the watch has caught up with it."""
 
@@ -122,14 +117,17 @@ class Targets:
             raise TargetError(f"spec.scaleTargetRef: {error}", event=MISSING) from error
 
     async def check(self, key: TargetKey) -> Target:
-        """The target, which exists. Raises TargetError when it does not or may not be watched, KubeError."""
-        await self._listed(key.resource)
+        """The target, which exists. Raises TargetError when it does not, or a right to it is missing; KubeError."""
+        await self._listed(key.resource, key.namespace)
+        await self._allowed(key)
         target = self.get(key)
         if target is None:  # Made just now, perhaps: the object's own watch may be ahead of the target's.
             try:
                 found = await self._kube.get(key.resource, key.name, key.namespace)
             except NotFound as error:
                 raise TargetError(f"{_words(key)}: {error}", event=MISSING) from error
+            except Forbidden as error:
+                raise forbidden(key, "get", "", error) from error
             target = self._answers[key] = _trim(key.resource, found)
         return target if target.replicas is not None else await self.read(key)
 
@@ -148,12 +146,14 @@ class Targets:
         except NotFound as error:
             self._answers.pop(key, None)
             raise TargetError(f"{_words(key)}: {error}", event=MISSING) from error
+        except Forbidden as error:
+            raise forbidden(key, "get", "scale", error) from error
         return self._remember(key, scale)
 
     async def scale(self, key: TargetKey, replicas: int, resource_version: str) -> Target:
         """Write the replicas, if the target is still as it was at `resource_version`.
 
-        Raises TargetError when there is no such target, KubeError (Conflict).
+        Raises TargetError when there is no such target, or it may not be written; KubeError (Conflict).
         """
         try:
             scale = await self._kube.patch_scale(
@@ -162,7 +162,26 @@ class Targets:
         except NotFound as error:
             self._answers.pop(key, None)
             raise TargetError(f"{_words(key)}: {error}", event=MISSING) from error
+        except Forbidden as error:
+            raise self._refused(key, error) from error
         return self._remember(key, scale)
+
+    def _refused(self, key: TargetKey, error: Forbidden) -> Exception:
+        """The replicas were not written for want of a right: whoever scales this target is to be checked again."""
+        refusal = forbidden(key, "patch", "scale", error)
+        if isinstance(refusal, TargetForbidden):
+            self._unwritable[key] = refusal
+            self._on_change(key, None, self.get(key))
+        return refusal
+
+    async def _allowed(self, key: TargetKey) -> None:
+        """Return unless the replicas may not be written, as far as that was tried. Raises TargetForbidden, KubeError."""
+        refusal = self._unwritable.get(key)
+        if refusal is None:
+            return
+        if not await held(self._kube, key, "patch", "scale"):
+            raise TargetForbidden(*refusal.words)
+        self._unwritable.pop(key, None)
 
     async def close(self) -> None:
         """Stop watching."""
@@ -182,19 +201,19 @@ class Targets:
         self._informers[resource] = informer
         self._tasks.append(asyncio.get_running_loop().create_task(informer.run(), name=f"watch-{resource}"))
 
-    async def _listed(self, resource: Resource) -> None:
+    async def _listed(self, resource: Resource, namespace: str) -> None:
         """Return once the resource was listed; a right that is missing, or silence, must not hold a worker for ever."""
         informer = self._informers[resource]
+        where = namespace if self._namespaces else ""
         try:
             async with self._clock.deadline(_LISTED_WITHIN):
-                while not informer.synced:
-                    for problem in informer.problems.values():
-                        if isinstance(problem, Forbidden | Unauthenticated):
-                            text = f"{resource} cannot be watched: {problem}; let Tidegate get, list and watch {resource}"
-                            raise TargetError(text, event=text)
+                while not informer.listed(namespace):
+                    problem = informer.problems.get(where)
+                    if isinstance(problem, Forbidden | Unauthenticated):
+                        raise unseen(resource, where, problem)
                     await self._clock.pause(_GLANCE)
         except TimeoutError as error:
-            why = "; ".join(map(str, informer.problems.values())) or "no answer"
+            why = str(informer.problems.get(where) or "no answer")
             raise Unreachable(f"{resource} could not be listed yet: {why}") from error
 
     def _seen(self, key: TargetKey) -> Target | None:

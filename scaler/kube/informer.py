@@ -58,6 +58,11 @@ class Informer(Generic[T]):
         """Whether a complete list of every namespace has been told."""
         return all(reflector.synced.is_set() for reflector in self._reflectors.values())
 
+    def listed(self, namespace: str) -> bool:
+        """Whether a complete list of this namespace has been told; False for one that is not minded."""
+        reflector = self._reflectors.get(None if None in self._reflectors else namespace)
+        return reflector is not None and reflector.synced.is_set()
+
     @property
     def problems(self) -> dict[str, KubeError]:
         """By namespace (empty: all): why it is out of touch at present; empty when all is well."""

@@ -2,16 +2,17 @@
 
 import asyncio
 import json
+import re
 
 import pytest
 from scripted_api import ScriptedApi, answers, event, fails, hangs, lists, stream, until
 
 from scaler.clock import SystemClock
 from scaler.control import targets as module
-from scaler.control.targets import TargetError, Targets
+from scaler.control.targets import TargetError, TargetForbidden, Targets
 from scaler.core.model import ScaleTargetRef
 from scaler.kube.client import Kube
-from scaler.kube.errors import Conflict, UnknownKind, Unreachable
+from scaler.kube.errors import Conflict, Forbidden, UnknownKind, Unreachable
 from scaler.kube.mapper import Mapper
 
 WEB = ScaleTargetRef(apiVersion="apps/v1", kind="Deployment", name="web")
@@ -99,7 +100,7 @@ async def test_a_list_that_is_forbidden_is_told_at_once_and_heals(scene):
         scene.api.lists.append(fails(403, "Forbidden", "may not list deployments"))
     scene.api.put(deployment(7))
     key = await scene.targets.find(WEB, "shop")
-    with pytest.raises(TargetError, match=r"let Tidegate get, list and watch deployments.apps"):
+    with pytest.raises(TargetError, match=r"TargetForbidden: the right to list and watch apps/deployments"):
         await scene.targets.check(key)
     await until(lambda: scene.seen)
     assert (await scene.targets.check(key)).replicas == 1
@@ -226,4 +227,49 @@ async def test_a_kind_without_scale_that_exists_is_named_so(scene):
 async def test_deployments_of_every_version_are_those_that_are_served(scene, version):
     scene.api.put(deployment(7))
     key = await scene.targets.find(ScaleTargetRef(apiVersion=version, kind="Deployment", name="web"), "shop")
+    assert (await scene.targets.check(key)).replicas == 1
+
+
+REVIEW = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
+WEAK = 'deployments.apps "web" is forbidden: User "me" cannot {} resource "deployments/scale" in API group "apps"'
+
+
+async def test_replicas_that_may_not_be_written_are_tried_again_when_the_right_is_there(scene):
+    scene.api.put(deployment(7))
+    key = await scene.targets.find(WEB, "shop")
+    target = await scene.targets.check(key)
+    scene.seen.clear()
+    scene.api.paths[SCALE] = fails(403, "Forbidden", WEAK.format("patch"))
+    with pytest.raises(TargetForbidden) as caught:
+        await scene.targets.scale(key, 0, target.resource_version)
+    words = "the right to patch apps/deployments/scale (name web) in namespace shop is missing"
+    assert str(caught.value).startswith(f"TargetForbidden: {words}; ")
+    assert caught.value.event == str(caught.value)
+    assert scene.seen == [("web", None, target)], "whoever scales it is to be checked again"
+    for allowed in (False, True):
+        scene.answer(REVIEW, {"status": {"allowed": allowed}})
+        if allowed:
+            assert await scene.targets.check(key) == target
+        else:
+            with pytest.raises(TargetForbidden, match=re.escape(words)):
+                await scene.targets.check(key)
+    scene.api.paths[REVIEW] = fails(500, "InternalError")
+    assert await scene.targets.check(key) == target, "it is not asked again"
+
+
+async def test_a_scale_that_may_not_be_read(scene):
+    scene.api.put(deployment(7))
+    key = await scene.targets.find(WEB, "shop")
+    scene.api.paths[SCALE] = fails(403, "Forbidden", WEAK.format("get"))
+    with pytest.raises(TargetForbidden, match=r"the right to get apps/deployments/scale \(name web\)"):
+        await scene.targets.read(key)
+
+
+async def test_another_refusal_than_for_want_of_a_right_is_told_as_it_is(scene):
+    scene.api.put(deployment(7))
+    key = await scene.targets.find(WEB, "shop")
+    await scene.targets.check(key)
+    scene.api.paths[SCALE] = fails(403, "Forbidden", 'admission webhook "x" denied the request')
+    with pytest.raises(Forbidden, match="denied the request"):
+        await scene.targets.scale(key, 0, "7")
     assert (await scene.targets.check(key)).replicas == 1
