@@ -24,6 +24,7 @@ CASES: Mapping[str, dict[str, Any]] = {
     "two namespaces, cluster authentications": {"watchNamespace": "shop,billing", "clusterTriggerAuthentications": True},
     "namespaces that opt in": {"secretNamespaces": ["shop", "billing"], "boundServiceAccountTokens": True},
     "own and other targets": {"scaleTargets": ["apps/deployments", "argoproj.io/rollouts", "/replicationcontrollers"]},
+    "beside KEDA": {"mode": "observe"},
     "in place of KEDA": {"compat": {"keda": True}},
     "in place of KEDA, one namespace": {"compat": {"keda": True}, "watchNamespace": "shop"},
     "monitoring": {

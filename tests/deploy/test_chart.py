@@ -41,8 +41,9 @@ DEFAULT = {
 DIFFERENT = {
     "two namespaces": {"ClusterRole": 0, "ClusterRoleBinding": 0, "Role": 2, "RoleBinding": 3},
     "two namespaces, cluster authentications": {
-        "ClusterRole": 1, "ClusterRoleBinding": 1, "Role": 3, "RoleBinding": 4,
+        "ClusterRole": 1, "ClusterRoleBinding": 1, "Role": 4, "RoleBinding": 5,
     },
+    "beside KEDA": {"APIService": 0},
     "namespaces that opt in": {"Role": 3, "RoleBinding": 4},
     "in place of KEDA, one namespace": {"ClusterRole": 0, "ClusterRoleBinding": 0, "Role": 2, "RoleBinding": 3},
     "monitoring": {"Service": 2, "ServiceMonitor": 1, "PrometheusRule": 1},
@@ -145,6 +146,13 @@ def test_secrets_and_pods_are_read_where_a_namespace_opts_in(case, rendered):
     assert found == (allowed if values.get("rbac", {}).get("create", True) else set())
 
 
+def test_who_observes_may_write_nothing(rendered):
+    verbs = {verb for rule in rules(rendered["beside KEDA"], "Role", "ClusterRole") for verb in rule["verbs"]}
+    assert verbs == {"get", "list", "watch"}
+    assert "--mode=observe" in chart.args(rendered["beside KEDA"])
+    assert "tidegate compare" in chart.texts(chart.CASES["beside KEDA"])[chart.NOTES]
+
+
 def test_tokens_are_asked_for_only_where_said(rendered):
     for case, objects in rendered.items():
         asked = "serviceaccounts/token" in str(rules(objects, "Role", "ClusterRole"))
@@ -181,6 +189,8 @@ def test_every_binding_has_its_role_and_our_account(case, rendered):
         role, where = binding["roleRef"], binding["metadata"].get("namespace")
         if where == "kube-system":
             assert role["name"] == "extension-apiserver-authentication-reader"
+        elif role["name"] == "system:auth-delegator":
+            assert (binding["kind"], role["kind"]) == ("ClusterRoleBinding", "ClusterRole")
         else:
             assert (role["kind"], where, role["name"]) in made
         assert binding["subjects"] == [

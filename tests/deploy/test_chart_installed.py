@@ -120,6 +120,24 @@ def test_the_shipped_command_scales_with_no_more_than_these_rights(tmp_path, val
             assert command.stop() == 0
 
 
+def test_beside_keda_it_decides_and_asks_for_nothing_it_may_not(tmp_path):
+    with cluster(tmp_path) as (kubectl, helm):
+        helm.install(chart.CHART, "tidegate", {"mode": "observe"})
+        assert "NotFound" in kubectl("get", "apiservice", API, code=1)
+        account = as_account(kubectl, tmp_path)
+        words = command_line(kubectl, tmp_path)
+        with running(*words, "--kubeconfig", account.kubeconfig, home=tmp_path, name="run") as command:
+            command.until(lambda: command.events("ready"), "the watches are synced")
+            kubectl.apply(OBJECTS)
+            port = command.events("running")[0]["metrics"].rpartition(":")[2]
+            explain = ("explain", "shop/web", "--server", f"http://127.0.0.1:{port}", "-o", "json")
+            until(lambda: "Activated" in tidegate(*explain, home=tmp_path).stdout, "a decision")
+            assert kubectl.get("deployment", "web", "-n", "shop")["spec"]["replicas"] == 0
+            assert not kubectl.get("hpa", "-n", "shop")["items"]
+            assert "orbidden" not in command.err
+            assert command.stop() == 0
+
+
 def test_an_upgrade_keeps_the_certificate_and_uninstalling_keeps_the_crds(tmp_path):
     with cluster(tmp_path) as (kubectl, helm):
         kubectl.apply(tidegate("crds", home=tmp_path).stdout)

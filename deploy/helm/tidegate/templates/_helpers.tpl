@@ -110,6 +110,9 @@ annotations:
 - --tls-cert-file={{ .Values.certificates.mountPath }}/tls.crt
 - --tls-private-key-file={{ .Values.certificates.mountPath }}/tls.key
 - --cluster-namespace={{ .Release.Namespace }}
+{{- if ne .Values.mode "act" }}
+- --mode={{ .Values.mode }}
+{{- end }}
 {{- range include "tidegate.namespaces" . | fromJsonArray }}
 - --namespace={{ . }}
 {{- end }}

@@ -1,9 +1,17 @@
 {{/* Rules of Roles. No group, resource or verb is `*`. */}}
 
 {{- define "tidegate.rules.scaling" -}}
+{{- $acts := eq .Values.mode "act" }}
 - apiGroups: [keda.sh]
   resources: [scaledobjects]
-  verbs: [get, list, watch, patch]
+  verbs: {{ ternary "[get, list, watch, patch]" "[get, list, watch]" $acts }}
+- apiGroups: [keda.sh]
+  resources: [triggerauthentications]
+  verbs: [list, watch]
+- apiGroups: [autoscaling]
+  resources: [horizontalpodautoscalers]
+  verbs: {{ ternary "[get, list, watch, create, update, delete]" "[get, list, watch]" $acts }}
+{{- if $acts }}
 - apiGroups: [keda.sh]
   resources: [scaledobjects/status]
   verbs: [patch]
@@ -11,15 +19,8 @@
 - apiGroups: [keda.sh]
   resources: [scaledobjects/finalizers]
   verbs: [update]
-- apiGroups: [keda.sh]
-  resources: [triggerauthentications]
-  verbs: [get, list, watch]
-- apiGroups: [autoscaling]
-  resources: [horizontalpodautoscalers]
-  verbs: [get, list, watch, create, update, delete]
-- apiGroups: [events.k8s.io]
-  resources: [events]
-  verbs: [create, patch]
+{{ include "tidegate.rules.events" . }}
+{{- end }}
 {{- $groups := dict }}
 {{- range .Values.scaleTargets }}
 {{- $parts := splitList "/" . }}
@@ -37,8 +38,14 @@
     {{- range $resources | uniq | sortAlpha }}
     - {{ . }}/scale
     {{- end }}
-  verbs: [get, patch]
+  verbs: {{ ternary "[get, patch]" "[get]" $acts }}
 {{- end }}
+{{- end -}}
+
+{{- define "tidegate.rules.events" -}}
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
 {{- end -}}
 
 {{/* What authentications and `...FromEnv` refer to. */}}
