@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lifecycle import Seen
-from replica_steps import Steps, Verdict, agree, agreed, without_passing_one
+from replica_steps import Steps, Verdict, agree, without_passing_one
 
 __all__ = ["compared", "found_different", "runs"]
 
@@ -68,7 +68,7 @@ def found_different(seen: Seen, recorded: Record) -> dict[str, Json]:
         ours, theirs = _ending(seen.final), _ending(recorded["final"])
         found |= {key: (ours[key], value) for key, value in theirs.items() if ours[key] != value}
     may = set(recorded.get("may", ()))
-    if len(agreed(first, second)) < max(len(without_passing_one(run)) for run in (first, second)):
+    if not recorded.get("same_in_second_run", True):
         may |= _SCALING
     ours, theirs = seen.reasons & _KNOWN, {reason for reason, _type in recorded["event_reasons"]} & _KNOWN
     if ours - may != theirs - may:

@@ -212,8 +212,7 @@ def lived(given: Mapping[str, Json], *, late: bool) -> Life:
     triggers = [Watched(reader) for reader in readers(spec)]
     config = spec.get("advanced", {}).get("horizontalPodAutoscalerConfig") or {}
     hpa = Hpa(config, spec.get("minReplicaCount") or 1, spec.get("maxReplicaCount", 100))
-    if late:
-        hpa.memory += _SYNC
+    hpa.memory += _SYNC if late else -_SYNC
     hpa.config = {"name": f"keda-hpa-{metadata['name']}", **config}
     life = Life(spec, Metrics(spec, triggers, Supply()), hpa, [[0.0, given["target"].get("replicas")]])
     order = ("poll", "sync", "step") if late else ("step", "poll", "sync")

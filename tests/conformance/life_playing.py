@@ -15,7 +15,10 @@ from life_comparison import compared
 from lifecycle import Seen, replay
 from replica_steps import Verdict
 
-__all__ = ["played"]
+__all__ = ["PATIENCE", "played"]
+
+PATIENCE = 600
+"""Seconds that a test may take: one that is to be alone waits until the others are done."""
 
 _FACTOR = float(os.environ.get("TIDEGATE_TIME_FACTOR") or 8)
 _SLOW = 2.0

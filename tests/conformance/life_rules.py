@@ -144,20 +144,21 @@ def _as_modelled(given: Record, recorded: Record) -> dict[str, Json]:
     turn = _turn(given)
     runs = []
     for run, late in zip(_runs(recorded), (False, True), strict=True):
-        life = lived(given, late=late)
         before = [step for step in run if step[0] < turn]
-        runs.append([*before, *(step for step in life.replicas if step[0] >= turn or not before)])
+        after = [step for step in lived(given, late=late).replicas if step[0] >= turn or not before]
+        runs.append([*before, *(_lasting(after) if late else after)])
     life = lived(given, late=True)
     may = {*recorded.get("may", ())}
     may |= {"FailedGetScale"} if _is_absent(given, recorded) else set()
     may |= {*_UNREAD} if life.partial else set()
-    reasons = [[reason, ""] for reason in sorted(life.reasons)]
-    return {
-        **_with_runs(recorded, *runs),
-        "final": life.final(),
-        "event_reasons": reasons,
-        "may": sorted(may),
-    }
+    told = {"final": life.final(), "event_reasons": [[reason, ""] for reason in sorted(life.reasons)]}
+    return {**_with_runs(recorded, *runs), **told, "same_in_second_run": True, "may": sorted(may)}
+
+
+def _lasting(run: Run) -> Run:
+    """Without what lasts no longer than a sync: whether it is there is chance. What both runs have must be there."""
+    following = [*(step[0] for step in run[1:]), float("inf")]
+    return [step for step, end in zip(run, following, strict=False) if end - step[0] > _SYNC]
 
 
 def _turn(given: Record) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 import deviations
 import pytest
 from life_comparison import found_different
-from life_playing import played
+from life_playing import PATIENCE, played
 from life_rules import LIFE_RULES
 from lifecycle import Seen
 
@@ -183,6 +183,7 @@ CASES = {
 }
 
 
+@pytest.mark.timeout(PATIENCE)
 @pytest.mark.parametrize("name", CASES)
 def test_a_promise_is_kept(name, tmp_path_factory):
     rule, given, output = CASES[name]
@@ -250,7 +251,7 @@ def test_what_is_not_as_recorded_is_found(change, where):
 
 def test_what_the_recorded_runs_do_not_agree_on_is_left_open():
     output = recorded([0, 3], [8, 0], [10, 1], [16, 0], events=(*STARTED, *DOWN, "SuccessfulRescale"))
-    output["replicas_second_run"] = [[0, 3], [8, 0]]
+    output |= {"replicas_second_run": [[0, 3], [8, 0]], "same_in_second_run": False}
     seen = _seen({**output, "replicas": [[0, 3], [8, 0]]})
     assert not found_different(seen, output)
     seen.reasons.discard("SuccessfulRescale")
