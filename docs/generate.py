@@ -22,6 +22,7 @@ from prometheus_client import CollectorRegistry
 from metrics_adapter import telemetry as adapter
 from metrics_adapter.samples import Why
 from scaler import decision_metrics, settings, telemetry
+from scaler.commands.setting import NAMES as SETTABLE
 from scaler.control.controller import Controller
 from scaler.control.figures import Figures
 from scaler.control.source_settings import SourceSettings
@@ -162,6 +163,8 @@ def _settings(cls: type[Any]) -> str:
             group = field.group
             rows.append((f"**{group}**", "", "", "", ""))
         flag = FLAGS.get(f"{cls.__name__}.{field.name}", "")
+        if cls is settings.ControllerSettings and field.name in SETTABLE:
+            flag = "--set"
         unit = _UNIT_OF.get(field.name.rpartition("_")[2]) or _UNITS.get(field.kind, f"`{field.kind}`")
         rows.append((f"`{field.name}`", unit, f"`{field.default}`", field.text, f"`{flag}`" if flag else ""))
     return table(("setting", "type or unit", "default", "what and why", "flag"), rows)

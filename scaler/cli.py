@@ -163,6 +163,12 @@ def run(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an APIService of somebody else.")] = False,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="NAME=VALUE", help="Any other setting, such as wake_budget=100; repeatable."
+        ),
+    ] = None,
     log_level: LogLevel = "info",
 ) -> None:
     """Controller and metrics adapter against a cluster, until told to stop.
@@ -183,6 +189,7 @@ def run(
         register=register,
         advertise=advertise,
         force=force,
+        settings=settings or [],
         more=context.args,
     )
 

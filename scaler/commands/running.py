@@ -14,6 +14,7 @@ from scaler.app import Tidegate
 from scaler.clock import Clock
 from scaler.commands import flags, logs, process
 from scaler.commands.keda_flags import UnknownFlagError, ignored
+from scaler.commands.setting import overrides
 from scaler.kube.errors import KubeError
 from scaler.settings import AdapterSettings, ControllerSettings, RunSettings
 
@@ -39,6 +40,7 @@ def command(
     register: bool,
     advertise: str | None,
     force: bool,
+    settings: Sequence[str] = (),
     more: Sequence[str] = (),
 ) -> None:
     """Run until told to stop (exit 0). Exit 2 for flags that cannot be, 1 for what goes wrong."""
@@ -53,8 +55,8 @@ def command(
         )
     address, secure_port, metrics_address, metrics_port = listen
     address = flags.address(address, "--bind-address")
-    settings = RunSettings(
-        controller=replace(_controller(namespaces, *authentication), mode=mode),
+    run_settings = RunSettings(
+        controller=replace(_controller(namespaces, *authentication), mode=mode, **overrides(settings)),
         adapter=AdapterSettings(
             bind_address=address,
             secure_port=secure_port,
@@ -73,7 +75,7 @@ def command(
         _log.warning("a flag of KEDA's that has no effect here", flag=name)
     with suppress(process.Stopped):
         try:
-            process.run(_run(settings, clock, kubeconfig))
+            process.run(_run(run_settings, clock, kubeconfig))
         except (KubeError, ForeignError, OSError, ValueError) as error:
             raise process.fail(error) from error
 

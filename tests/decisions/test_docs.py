@@ -111,7 +111,7 @@ def test_every_event_has_its_line() -> None:
 
 
 def test_every_flag_of_run_that_is_a_setting_is_mapped() -> None:
-    elsewhere = {"--kubeconfig", "--role", "--log-level"}
+    elsewhere = {"--kubeconfig", "--role", "--log-level", "--set"}
     assert set(generate.FLAGS.values()) == _flags("run") - elsewhere
 
 
