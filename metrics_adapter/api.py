@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC
 from functools import lru_cache
 from typing import Any, Final, Literal, overload
-from urllib.parse import parse_qsl, unquote
 
+from metrics_adapter.attributes import NAMESPACE_PARTS, fields, segments
 from metrics_adapter.documents import GROUP, GROUP_VERSION, PATHS
 from metrics_adapter.selector import MalformedSelectorError, UnsupportedSelectorError, equalities
 from metrics_adapter.store import Metric, Sample, Stale, Store, Undeclared, Unserved
@@ -31,7 +31,7 @@ __all__ = [
 LABEL: Final = "scaledobject.keda.sh/name"
 """The label whose value names the ScaledObject in an HPA's metric selector."""
 
-_NAMESPACES: Final = ["apis", *GROUP_VERSION.split("/"), "namespaces"]
+_NAMESPACES: Final = ("apis", *GROUP_VERSION.split("/"), "namespaces")
 _HEALTH: Final = frozenset({"/healthz", "/livez", "/readyz"})
 
 
@@ -75,14 +75,13 @@ Route = Health | Document | Telemetry | Query | Response
 
 def route(method: str, path: str, query: str = "", accept: str = "") -> Route:
     """What is asked. `path` and `query` are as on the request line, percent-escapes and all. Never raises."""
-    # As the API server does it: unescape, then split. A metric name cannot hold a slash, escaped or not.
-    segments = unquote(_text(path)).strip("/").split("/")
-    known = "/" + "/".join(segments)
+    parts = segments(path)
+    known = "/" + "/".join(parts) if parts is not None else ""
     asked: Route
-    if segments[:4] == _NAMESPACES and len(segments) == 6 and segments[4] and segments[5]:
-        asked = _query(segments[4], segments[5], query)
+    if parts and parts[:4] == _NAMESPACES and len(parts) == 6 and parts[5] not in NAMESPACE_PARTS:
+        asked = _query(parts[4], parts[5], query)
     elif known in _HEALTH:
-        asked = Health(segments[0])
+        asked = Health(known.removeprefix("/"))
     elif known == "/metrics":
         asked = Telemetry()
     elif known in PATHS:
@@ -155,14 +154,12 @@ def _values(metric: Metric, sample: Sample) -> dict[str, Any]:
 
 
 def _query(namespace: str, name: str, query: str) -> Query | Response:
-    fields: dict[str, str] = {}
-    for key, value in parse_qsl(_text(query), keep_blank_values=True):
-        fields.setdefault(key, value)
-    if fields.get("watch", "false").lower() not in {"false", "0"}:
+    given = fields(query)
+    if given.get("watch", "false").lower() not in {"false", "0"}:
         message = f'watch is not supported on resources of kind "*.{GROUP}"'
         return status(405, message, "MethodNotAllowed", {"group": GROUP, "kind": "*"})
     try:
-        scaled_object = equalities(fields.get("labelSelector", "")).get(LABEL)
+        scaled_object = equalities(given.get("labelSelector", "")).get(LABEL)
     except MalformedSelectorError as error:
         return status(400, str(error), "BadRequest")
     except UnsupportedSelectorError as error:
@@ -170,11 +167,6 @@ def _query(namespace: str, name: str, query: str) -> Query | Response:
     if not scaled_object:
         return status(500, f"which ScaledObject is not said: give labelSelector={LABEL}=<name>")
     return Query(Metric(namespace, scaled_object, name))
-
-
-def _text(raw: str) -> str:
-    """Bytes that are no UTF-8 come as lone surrogates, which no JSON can carry back."""
-    return raw if raw.isascii() else raw.encode(errors="surrogatepass").decode(errors="replace")
 
 
 @lru_cache(maxsize=64)

@@ -47,9 +47,19 @@ class Telemetry:
         )
         self.strangers = Counter(
             "tidegate_adapter_connections_dropped",
-            "Connections without a client certificate closed to make room.",
+            "Connections other than the front proxy's that were closed to make room.",
             registry=registry,
         )
+        self._refused = Counter(
+            "tidegate_adapter_refused",
+            "Requests and connections turned away, by cause.",
+            ["cause"],
+            registry=registry,
+        )
+
+    def refused(self, cause: str) -> None:
+        """Count one that was turned away."""
+        self._refused.labels(cause).inc()
 
     def answered(self, code: int) -> None:
         """Count one answered request."""

@@ -14,11 +14,13 @@ from urllib.parse import urlsplit
 import structlog
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from metrics_adapter.authn import CONFIG_MAP, FrontProxy
 from metrics_adapter.certificates import brought, self_signed, serving_name
+from metrics_adapter.guard import Guard
 from metrics_adapter.register import Registration, register
+from metrics_adapter.reviews import Reviews
 from metrics_adapter.server import AdapterServer
 from metrics_adapter.store import Store
+from metrics_adapter.trust import Published
 from scaler.clock import Clock
 from scaler.control.controller import Controller
 from scaler.control.results import SourceInfo
@@ -27,7 +29,6 @@ from scaler.core.crds import crds
 from scaler.decision_metrics import DecisionCollector
 from scaler.kube.access import Access, load
 from scaler.kube.client import Kube
-from scaler.kube.resources import CONFIG_MAPS
 from scaler.kube.transport import Observer
 from scaler.local.api import Api
 from scaler.local.cluster import Cluster
@@ -105,7 +106,7 @@ class Tidegate:
         access = self._access or await load(self._kubeconfig, clock)
         kube = Kube(access, clock, observer=observer, read_only=settings.controller.mode == "observe")
         stack.push_async_callback(kube.close)
-        front_proxy = await _front_proxy(kube)
+        guard = await self._guard(access, observer)
         self.controller = Controller(
             kube,
             clock,
@@ -124,7 +125,7 @@ class Tidegate:
             self.store,
             self.controller.refresh,
             certificate=pair,
-            front_proxy=front_proxy,
+            guard=guard,
             ready=self.ready,
             version=VERSION,
             registry=self.registry,
@@ -154,6 +155,17 @@ class Tidegate:
             requests(verb, resource, status, seconds)
 
         return both
+
+    async def _guard(self, access: Access, observer: Observer) -> Guard:
+        """Who may ask the adapter, found out over connections of its own: reviews change nothing, and hold up no write."""
+        kube = Kube(access, self._clock, observer=observer)
+        self._stack.push_async_callback(kube.close)
+        published = Published(kube, self._clock)
+        self._stack.push_async_callback(published.close)
+        await published.start()
+        reviews = Reviews(self._clock, kube)
+        self._stack.push_async_callback(reviews.close)
+        return Guard(lambda: published.trust, reviews)
 
     def _certificate(self) -> tuple[bytes, KeyPair]:
         """What to verify by (the caBundle), and what to serve with: given files, or made here."""
@@ -290,9 +302,3 @@ def _placed(settings: ControllerSettings, access: Access) -> ControllerSettings:
     if settings.allow_loopback_sources is not None:
         return settings
     return replace(settings, allow_loopback_sources=not access.in_cluster)
-
-
-async def _front_proxy(kube: Kube) -> FrontProxy:
-    namespace, name = CONFIG_MAP
-    found = await kube.get(CONFIG_MAPS, name, namespace)
-    return FrontProxy.from_config_map(found.get("data") or {})

@@ -64,12 +64,17 @@ class Run:
         self.requests.append((verb, resource, status))
 
     def writes(self, resource=""):
-        """Writes so far (Events aside), those to one resource if named."""
+        """Writes so far (Events and reviews, which change nothing, aside), those to one resource if named."""
         reading = {"get", "list", "watch"}
+        aside = {
+            "events.events.k8s.io",
+            "subjectaccessreviews.authorization.k8s.io",
+            "tokenreviews.authentication.k8s.io",
+        }
         return [
             (verb, what)
             for verb, what, _ in self.requests
-            if verb not in reading and what != "events.events.k8s.io" and (not resource or what == resource)
+            if verb not in reading and what not in aside and (not resource or what == resource)
         ]
 
     async def stop(self):

@@ -35,17 +35,17 @@ BUILT_IN = {
 """Kubernetes' own schemas, as its client has them; an unknown field is an error there."""
 
 DEFAULT = {
-    "APIService": 1, "ClusterRole": 2, "ClusterRoleBinding": 2, "Deployment": 1, "NetworkPolicy": 1,
+    "APIService": 1, "ClusterRole": 2, "ClusterRoleBinding": 3, "Deployment": 1, "NetworkPolicy": 1,
     "PodDisruptionBudget": 1, "Role": 1, "RoleBinding": 2, "Secret": 1, "Service": 1, "ServiceAccount": 1,
 }  # fmt: skip
 DIFFERENT = {
-    "two namespaces": {"ClusterRole": 0, "ClusterRoleBinding": 0, "Role": 2, "RoleBinding": 3},
+    "two namespaces": {"ClusterRole": 0, "ClusterRoleBinding": 1, "Role": 2, "RoleBinding": 3},
     "two namespaces, cluster authentications": {
-        "ClusterRole": 1, "ClusterRoleBinding": 1, "Role": 4, "RoleBinding": 5,
+        "ClusterRole": 1, "ClusterRoleBinding": 2, "Role": 4, "RoleBinding": 5,
     },
     "beside KEDA": {"APIService": 0},
     "namespaces that opt in": {"Role": 3, "RoleBinding": 4},
-    "in place of KEDA, one namespace": {"ClusterRole": 0, "ClusterRoleBinding": 0, "Role": 2, "RoleBinding": 3},
+    "in place of KEDA, one namespace": {"ClusterRole": 0, "ClusterRoleBinding": 1, "Role": 2, "RoleBinding": 3},
     "monitoring": {"Service": 2, "ServiceMonitor": 1, "PrometheusRule": 1},
     "a certificate of one's own": {"Secret": 0},
     "cert-manager": {"Secret": 0},

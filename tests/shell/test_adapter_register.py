@@ -7,13 +7,11 @@ from copy import deepcopy
 import pytest
 from cryptography import x509
 
-from metrics_adapter.authn import FrontProxy
 from metrics_adapter.certificates import self_signed, serving_names
 from metrics_adapter.register import ForeignError, register
 from metrics_adapter.registration import Registration, api_service, service
 from scaler.kube.errors import AlreadyExists, Conflict, NotFound
 from scaler.kube.resources import API_SERVICES, SERVICES, Resource
-from scaler.pki import make_ca
 
 NAME = "v1beta1.external.metrics.k8s.io"
 HERE = Registration(service="tidegate-metrics", namespace="tidegate", host="127.0.0.1", port=6443, ca=b"PEM")
@@ -307,54 +305,3 @@ class TestCertificate:
         assert "tidegate-metrics.tidegate.svc" in names.get_values_for_type(x509.DNSName)
         assert {str(one) for one in names.get_values_for_type(x509.IPAddress)} == {"10.1.2.3", "127.0.0.1"}
         assert b"PRIVATE" not in ca
-
-
-CA = make_ca("front-proxy-ca").certificate.decode()
-DATA = {
-    "client-ca-file": CA,
-    "requestheader-client-ca-file": CA,
-    "requestheader-allowed-names": '["front-proxy-client","aggregator"]',
-    "requestheader-username-headers": '["X-Remote-User","X-Other-User"]',
-    "requestheader-group-headers": '["X-Remote-Group"]',
-    "requestheader-extra-headers-prefix": '["X-Remote-Extra-"]',
-}
-
-
-class TestFrontProxy:
-    @staticmethod
-    def certificate(name: str) -> dict:
-        return {"subject": ((("organizationName", "front-proxy-client"),), (("commonName", name),))}
-
-    def test_as_the_api_server_publishes_it(self) -> None:
-        proxy = FrontProxy.from_config_map(DATA)
-        assert proxy.ca == CA.encode()
-        assert proxy.names == {"front-proxy-client", "aggregator"}
-        assert proxy.user(self.certificate("aggregator"), {"X-Remote-User": "u"}) == "u"
-        assert proxy.user(self.certificate("aggregator"), {"X-Other-User": "v"}) == "v"
-        assert proxy.user(self.certificate("other"), {"X-Remote-User": "u"}) is None
-        assert proxy.user(self.certificate("aggregator"), {}) is None
-        assert proxy.user({}, {"X-Remote-User": "u"}) is None
-        assert proxy.user(None, {"X-Remote-User": "u"}) is None
-
-    def test_no_names_are_any_name_and_headers_have_a_default(self) -> None:
-        for names in ({}, {"requestheader-allowed-names": ""}, {"requestheader-allowed-names": "[]"}):
-            proxy = FrontProxy.from_config_map({"requestheader-client-ca-file": CA} | names)
-            assert proxy.user(self.certificate("other"), {"X-Remote-User": "u"}) == "u"
-            assert proxy.user(None, {"X-Remote-User": "u"}) is None
-
-    @pytest.mark.parametrize(
-        ("key", "value"),
-        [
-            ("requestheader-client-ca-file", ""),
-            (
-                "requestheader-client-ca-file",
-                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-            ),
-            ("requestheader-allowed-names", "front-proxy-client"),
-            ("requestheader-allowed-names", "[1]"),
-            ("requestheader-username-headers", "{}"),
-        ],
-    )
-    def test_what_cannot_be_used_is_named(self, key: str, value: str) -> None:
-        with pytest.raises(ValueError, match=f"kube-system/extension-apiserver-authentication: {key}"):
-            FrontProxy.from_config_map(DATA | {key: value})

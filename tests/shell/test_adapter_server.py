@@ -12,8 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from fake_clock import FakeClock
+from guarded import Reviewer, front, guard
 
-from metrics_adapter.authn import FrontProxy
 from metrics_adapter.certificates import self_signed
 from metrics_adapter.refresh import Refresh
 from metrics_adapter.server import AdapterServer, Limits
@@ -25,6 +25,7 @@ SELECT = "labelSelector=scaledobject.keda.sh%2Fname%3Dworker"
 JOBS = Metric("shop", "worker", "s0-redis-jobs")
 MAILS = Metric("shop", "worker", "s1-redis-mails")
 USER = {"X-Remote-User": "system:kube-controller-manager"}
+MAY = {"system:kube-controller-manager": {("*", "*")}, "somebody": {("*", "*")}}
 POLLED = Terms(freshness=1, interval=30)
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 
@@ -79,12 +80,13 @@ async def serving(
 ) -> AsyncIterator[Adapter]:
     store = store if store is not None else Store()
     store.declare("shop", "worker", {JOBS.name: POLLED, MAILS.name: POLLED})
+    clock = clock or FakeClock()
     server = AdapterServer(
-        clock or FakeClock(),
+        clock,
         store,
         refresh,
         certificate=SERVING,
-        front_proxy=FrontProxy(ca.certificate, frozenset(names)),
+        guard=guard(clock, front(ca.certificate, tuple(names)), Reviewer(grants=MAY)),
         ready=ready,
         version="1.2.3",
         limits=limits,
@@ -140,15 +142,19 @@ class TestWhoIsBelieved:
     )
     async def test_nobody_without_the_front_proxys_certificate(self, path: str) -> None:
         async with serving(no_refresh) as adapter, as_client(None) as stranger:
-            forged = USER | {"X-Remote-Group": "system:masters", "Authorization": "Bearer abc"}
+            forged = USER | {"X-Remote-Group": "system:masters"}
             async with stranger.get(adapter.root + path, headers=forged) as response:
                 body = await response.json()
             assert (response.status, body["kind"], body["reason"], body["code"]) == (
-                401,
+                403,
                 "Status",
-                "Unauthorized",
-                401,
+                "Forbidden",
+                403,
             )
+            assert "system:anonymous" in body["message"]
+            forged["Authorization"] = "Bearer abc"
+            async with stranger.get(adapter.root + path, headers=forged) as response:
+                assert (response.status, (await response.json())["message"]) == (401, "Unauthorized")
 
     @pytest.mark.parametrize("path", ["/healthz", "/livez", "/readyz"])
     async def test_anyone_may_ask_for_health(self, path: str) -> None:
@@ -521,7 +527,7 @@ class TestBrokenClients:
                 Store(),
                 no_refresh,
                 certificate=SERVING,
-                front_proxy=FrontProxy(PROXY_CA.certificate, frozenset()),
+                guard=guard(FakeClock(), front(PROXY_CA.certificate), Reviewer()),
             )
             with pytest.raises(RuntimeError, match="start"):
                 _ = second.port
