@@ -84,8 +84,11 @@ class Readings:
             self.results[index] = replace(result, readings=verdicts)
             return
         self.results[index] = result
-        state = self._state(self.triggers[index])
-        if result.error is None:
+        built = self.triggers[index]
+        state = self._state(built)
+        # An answer that leaves out one of several metrics is a failure of that one.
+        whole = all(_reading(result, spec.name) is not None for spec in built.specs)
+        if result.error is None and whole:
             state.failures, state.since, state.last = 0, None, result
         else:
             state.failures += result.cause == "poll"

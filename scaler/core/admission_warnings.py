@@ -1,7 +1,7 @@
-"""What is allowed and probably not meant: KEDA's two warnings, and two of ours about what a scale-in destroys.
+"""What is allowed and probably not meant: KEDA's two warnings, and three of ours.
 
-KEDA's (facts 7.2): a setting that has no effect. Ours: a target that loses, or leaves behind, its volumes at zero,
-and pods that are killed before a piece of work can be over.
+KEDA's (facts 7.2): a setting that has no effect. Ours: an idle count that the HPA will not leave alone, a target that
+loses, or leaves behind, its volumes at zero, and pods that are killed before a piece of work can be over.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,12 +34,20 @@ def irrelevant(so: ScaledObject) -> Iterator[Problem]:
 
 
 def hazards(so: ScaledObject, surroundings: Surroundings) -> Iterator[Problem]:
-    """What a scale-in of this target destroys. Nothing is said of a target that is not there."""
+    """What scaling in will not do, or destroys. Of the target nothing is said where it is not there."""
+    yield from _idle(so)
     mine = target(so)
     workload = surroundings.workload(so.namespace, mine)
     if workload is not None:
         yield from _volumes(so, mine, workload)
         yield from _grace(so, mine, workload)
+
+
+def _idle(so: ScaledObject) -> Iterator[Problem]:
+    """The HPA works from 1 replica upwards, and raises whatever is below its minimum."""
+    if so.idle:
+        words = f"is {so.idle}, from where the HPA raises the target to minReplicaCount {so.minimum} again and again"
+        yield Problem("spec.idleReplicaCount", words, "write 0, the only count that an HPA leaves alone")
 
 
 def _volumes(so: ScaledObject, mine: Target, workload: Mapping[str, Any]) -> Iterator[Problem]:
