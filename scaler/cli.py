@@ -350,7 +350,8 @@ def crds() -> None:
 @app.command()
 def install(
     printed: Annotated[
-        bool, typer.Option("--print", help="Print the manifests, for kubectl apply -f -; nothing else is done.")
+        bool,
+        typer.Option("--print", help="Print the manifests, for kubectl apply -f -; nothing else is done."),
     ] = False,
     namespace: Annotated[
         str, typer.Option("-n", "--namespace", metavar="NS", help="Where Tidegate is to be.")

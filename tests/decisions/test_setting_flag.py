@@ -51,4 +51,6 @@ def test_what_is_no_setting_or_no_value_is_refused_by_name(text, capsys):
 
 
 def test_every_setting_is_reachable():
-    assert {"activation", "brake_share", "brake_least", "brake_pace", "wake_budget", "journal_length"} <= set(NAMES)
+    assert {"activation", "brake_share", "brake_least", "brake_pace", "wake_budget", "journal_length"} <= set(
+        NAMES
+    )
