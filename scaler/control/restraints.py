@@ -101,6 +101,10 @@ class Restraints:
             self._hear(managed, self._brake.at_rest(managed.uid))
         if self._budget is not None and decision.reason is not Reason.AWAITS_BUDGET:
             self._budget.forget(managed.uid)
+            if (
+                managed.restraint.awaits_budget
+            ):  # Out of the queue, nobody would call it: the next work asks anew.
+                managed.restraint = replace(managed.restraint, awaits_budget=False)
 
     def taken(self, managed: Managed) -> None:
         """A reconcile took the object's triggers, and its wishes."""

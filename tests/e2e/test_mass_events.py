@@ -91,3 +91,18 @@ async def test_a_mass_wake_up_keeps_to_its_budget(redis):
         waiting = next(f"o{number}" for number in range(50) if not run.replicas(f"o{number}"))
         await run.until(lambda: run.message("Active", waiting).startswith(("AwaitsBudget", "Activated")))
         await run.until(lambda: awake(run, 50) == 50)
+
+
+async def test_who_had_no_budget_and_then_no_work_is_woken_by_the_next_work(redis):
+    settings = ControllerSettings(wake_budget=1)
+    async with controlled(redis, factor=40, hpa_sync=6000, settings=settings) as run:
+        objects(run, count=2)
+        await run.until(lambda: all(run.ready(f"o{n}") == ("True", "ScaledObjectReady") for n in range(2)))
+        fill(run, 2)
+        await run.until(lambda: awake(run, 2) == 1)
+        late = next(f"o{number}" for number in range(2) if not run.replicas(f"o{number}"))
+        await run.until(lambda: run.message("Active", late).startswith("AwaitsBudget"))
+        run.clear(late)
+        await run.until(lambda: run.active(late) == ("False", "ScalerNotActive"))
+        run.push(name=late)
+        await run.until(lambda: run.replicas(late) == 1)
