@@ -35,9 +35,10 @@ def judge(
     """
     if policy.modifiers is None and not any(outcome.unknown for outcome in outcomes):
         return tuple(outcomes)
-    judged = [_stand_in(policy, outcome, replicas, ready, now) for outcome in outcomes]
+    pods = replicas if ready is None else ready
+    judged = [_stand_in(policy, outcome, replicas, pods, now) for outcome in outcomes]
     if policy.modifiers is not None:
-        return (*judged, _composite(policy, policy.modifiers, judged))
+        return (*judged, _composite(policy, policy.modifiers, judged, pods))
     if not any(outcome.external and outcome.active is not None and _knows(outcome) for outcome in judged):
         # Nobody is left to decide: what was to be ignored is held.
         return tuple(
@@ -79,11 +80,11 @@ def _knows(outcome: Outcome) -> bool:
     return outcome.by is not By.IGNORED
 
 
-def _stand_in(policy: Policy, outcome: Outcome, replicas: int, ready: int | None, now: datetime) -> Outcome:
+def _stand_in(policy: Policy, outcome: Outcome, replicas: int, pods: int, now: datetime) -> Outcome:
     if not outcome.external or not outcome.unknown or outcome.since is None:
         return outcome
     if policy.fallback is not None and falls_back(policy.fallback, outcome):
-        return _fallen(policy, policy.fallback, outcome, replicas, ready)
+        return _fallen(policy, policy.fallback, outcome, replicas, pods)
     rule, waited = policy.on_error, now - outcome.since
     over = rule.seconds is not None and waited > timedelta(seconds=rule.seconds)
     if rule.kind == "last-known" and not over and outcome.last is not None:
@@ -94,28 +95,33 @@ def _stand_in(policy: Policy, outcome: Outcome, replicas: int, ready: int | None
     return outcome
 
 
-def _fallen(
-    policy: Policy, fallback: Fallback, outcome: Outcome, replicas: int, ready: int | None
-) -> Outcome:
+def _fallen(policy: Policy, fallback: Fallback, outcome: Outcome, replicas: int, pods: int) -> Outcome:
     """The value that makes the HPA ask for the fallback's replicas. It is work unless it asks for none."""
     if fallback.behavior == _BY_FORMULA:
         return replace(outcome, by=By.FALLBACK)  # Without a value: the formula sees nil.
     target, metric_type = outcome.target, outcome.metric_type
     if policy.modifiers is not None:
         target, metric_type = policy.modifiers.target, policy.modifiers.metric_type
-    count = float(stand_in_replicas(fallback, replicas))
-    if metric_type == "Value" and count:
-        # The HPA multiplies the ratio by its ready pods: with none, no value asks for anything.
-        pods = replicas if ready is None else ready
-        if not pods:
-            text = f"{outcome.message}; no fallback, for a Value metric needs ready pods to count with"
-            return replace(outcome, message=text)
-        count /= pods
+    count = stand_in_replicas(fallback, replicas)
+    if metric_type == "Value" and count and not pods:
+        text = f"{outcome.message}; no fallback, for a Value metric needs ready pods to count with"
+        return replace(outcome, message=text)
+    return replace(
+        outcome, value=_asking_for(count, target, metric_type, pods), active=count > 0, by=By.FALLBACK
+    )
+
+
+def _asking_for(count: int, target: int, metric_type: str, pods: int) -> float:
+    """The value by which the HPA asks for `count` replicas: it multiplies a Value's ratio by its ready pods.
+
+    With none, no value asks for anything; then it is the one for the first pod that is ready.
+    """
+    share = count / max(pods, 1) if metric_type == "Value" else count
     # Cut off, as KEDA does: rounded up, it would ask for one more.
-    return replace(outcome, value=int(target * count) / 1000, active=count > 0, by=By.FALLBACK)
+    return int(target * share) / 1000
 
 
-def _composite(policy: Policy, modifiers: Modifiers, judged: Sequence[Outcome]) -> Outcome:
+def _composite(policy: Policy, modifiers: Modifiers, judged: Sequence[Outcome], pods: int) -> Outcome:
     """What the formula makes of the triggers; or the fallback's value, which KEDA serves in the formula's place."""
     composite = Outcome(
         index=0,
@@ -143,7 +149,7 @@ def _composite(policy: Policy, modifiers: Modifiers, judged: Sequence[Outcome]) 
         text = f"spec.advanced.scalingModifiers.formula: {error}"
         return replace(composite, reason=FORMULA_FAILED, message=text)
     if value is None:
-        return _without_value(policy, modifiers, composite, parts)
+        return _without_value(policy, modifiers, composite, parts, pods)
     return _active_above(modifiers, replace(composite, value=value), parts)
 
 
@@ -161,17 +167,22 @@ def _missing(parts: Sequence[Outcome]) -> Iterator[Outcome]:
 
 
 def _without_value(
-    policy: Policy, modifiers: Modifiers, composite: Outcome, parts: Sequence[Outcome]
+    policy: Policy,
+    modifiers: Modifiers,
+    composite: Outcome,
+    parts: Sequence[Outcome],
+    pods: int,
 ) -> Outcome:
     """The formula answers nil: then, too, the fallback's replicas are asked for (facts 3.6)."""
     if policy.fallback is None:
         text = "spec.advanced.scalingModifiers.formula: answers nil, which is no number"
         return replace(composite, reason=FORMULA_FAILED, message=text)
-    replicas = policy.fallback.replicas
-    fallen = replace(composite, value=modifiers.target * replicas / 1000, by=By.FALLBACK)
+    count = policy.fallback.replicas
+    value = _asking_for(count, modifiers.target, modifiers.metric_type, pods)
+    fallen = replace(composite, value=value, by=By.FALLBACK)
     if any(o.by is By.FALLBACK for o in parts):
         # As for every fallback: an activation that it lies below must not let a failure end at zero.
-        return replace(fallen, active=composite.active or replicas > 0)
+        return replace(fallen, active=composite.active or count > 0)
     return _active_above(modifiers, fallen, parts)
 
 

@@ -466,6 +466,22 @@ COMPOSITE = [
         (8.0, True, "fallback", ""),
     ),
     (
+        "the fallback's count as a Value: per ready pod",
+        by_formula("a ?? b", "a", "b", metric_type="Value", **fallback(6, "scalingModifiers")),
+        [lost(0, "a"), lost(1, "b")],
+        5,
+        3,
+        (4.0, True, "fallback", ""),
+    ),
+    (
+        "the fallback's count as a Value: for the first pod that is ready",
+        by_formula("a ?? b", "a", "b", metric_type="Value", **fallback(6, "scalingModifiers")),
+        [lost(0, "a"), lost(1, "b")],
+        0,
+        0,
+        (12.0, True, "fallback", ""),
+    ),
+    (
         "it is work, whatever the activation",
         by_formula("a ?? b", "a", "b", activation=99.0, **NIL),
         [lost(0, "a"), lost(1, "b")],
