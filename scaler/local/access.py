@@ -8,12 +8,14 @@ import hmac
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from scaler.local import tokens
+from scaler.local import escalation, ownership, tokens
 from scaler.local.api import Api
 from scaler.local.attributes import Attributes, asked, forbidden
 from scaler.local.errors import ApiError, bad_request
 from scaler.local.rbac import Rbac
+from scaler.local.resources import Object, Resource
 from scaler.local.users import ADMIN, ANONYMOUS, User, account_of, named
+from scaler.local.writes import Guard
 
 __all__ = ["Access", "Headers"]
 
@@ -32,6 +34,8 @@ class Access:
         self._api = api
         self._token = token
         self.rbac = Rbac(api)
+        self.enforce_owners = False
+        """Is the admission plugin OwnerReferencesPermissionEnforcement on?"""
 
     def user(self, headers: Headers) -> User:
         """Who sends a request. Raises 401 for a token that is none, 403 for one who may not impersonate."""
@@ -67,6 +71,16 @@ class Access:
         verdict = self.rbac.decide(user, attributes)
         if not verdict.allowed:
             raise forbidden(attributes, user.name, verdict.reason)
+
+    def guard(self, user: User) -> Guard:
+        """What is asked before an object of this user's is written: nothing gives away more than the user has."""
+
+        def both(resource: Resource, obj: Object, old: Object | None) -> None:
+            escalation.guard(self.rbac, user, resource, obj, old)
+            if self.enforce_owners:
+                ownership.guard(self.rbac, self._api.by_kind, user, resource, obj, old)
+
+        return both
 
     def _account(self, namespace: str, name: str) -> dict[str, object]:
         return self._api.get("", "serviceaccounts", namespace, name)

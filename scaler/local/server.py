@@ -1,7 +1,6 @@
 """The HTTP side: who may speak, what is asked, which part answers."""
 
 import asyncio
-from functools import partial
 
 import structlog
 from aiohttp import web
@@ -12,7 +11,6 @@ from scaler.local.answers import decode, error, json_bytes, json_response, plain
 from scaler.local.api import Api
 from scaler.local.discovery import VERSION, Discovery
 from scaler.local.errors import ApiError, internal, method_not_allowed
-from scaler.local.escalation import guard
 from scaler.local.openapi import OpenApi
 from scaler.local.resources import Object
 from scaler.local.rest import Rest
@@ -80,7 +78,7 @@ class Server:
         view = self._api.registry.view(target.group, target.version, target.plural)
         if view is None:
             return _not_served()
-        return await self._rest.answer(request, view, target, partial(guard, self._access.rbac, user))
+        return await self._rest.answer(request, view, target, self._access.guard(user))
 
     async def _document(self, request: web.BaseRequest, path: str) -> web.Response:
         """Health, version, discovery above the versions, OpenAPI, the root."""

@@ -49,6 +49,9 @@ async def test_a_whole_life_uses_every_right_and_lacks_none(redis, tmp_path):
     for name in ("one", "two"):
         user(redis, name)
     async with least(redis, tmp_path, namespaces=(SHOP,)) as run:
+        run.cluster.access.enforce_owners = (
+            True  # As in OpenShift: it asks for the right to the owner's finalizers.
+        )
         make_everything(run)
         run.api.create(*DEPLOYMENTS, SHOP, workload())
         run.grant(await run.printed("--register"))
@@ -80,9 +83,7 @@ async def test_a_whole_life_uses_every_right_and_lacks_none(redis, tmp_path):
         await run.until(lambda: not run.api.list(*SCALED_OBJECTS, SHOP))
         home = {("tidegate", "list", kind) for kind in ("secrets", "configmaps")}
         assert run.denied() <= READ_BY_NAME | home
-        # Asked by an admission plugin that the embedded server does not have (OwnerReferencesPermissionEnforcement).
-        plugin = {(SHOP, "update", "scaledobjects.keda.sh/finalizers", "worker")}
-        assert run.unused() == plugin
+        assert run.unused() == set()
 
 
 @pytest.mark.parametrize(

@@ -367,6 +367,42 @@ async def test_nobody_gives_away_more_than_they_have(client, account):
     assert await account.status("POST", f"{SPACE}/roles", big) == 201
 
 
+async def test_owners_are_enforced_where_the_plugin_is_on(client, account):
+    """OwnerReferencesPermissionEnforcement, off unless asked for: the right to the owner's finalizers, or to delete."""
+    configs = "/api/v1/namespaces/default/configmaps"
+    await account.granted(rule(["configmaps"], ["create", "patch", "get"]))
+    _, owner = await client.post(WIDGETS, widget("owner"))
+    reference = {
+        "apiVersion": "lab.test/v1",
+        "kind": "Widget",
+        "name": "owner",
+        "uid": owner["metadata"]["uid"],
+    }
+    held = {**reference, "blockOwnerDeletion": True}
+
+    def config(name, *owners):
+        return {"metadata": {"name": name, "ownerReferences": list(owners)}}
+
+    assert await account.status("POST", configs, config("before", held)) == 201
+    client.cluster.access.enforce_owners = True
+    status, body = await account.ask("POST", configs, config("a", held))
+    assert (status, "cannot set blockOwnerDeletion" in body["message"]) == (403, True)
+    assert await account.status("POST", configs, config("b", {**held, "kind": "Nobody"})) == 403
+    assert await account.status("POST", configs, config("c", reference)) == 201
+    await account.granted(
+        rule(["widgets/finalizers"], ["update"], "lab.test", resourceNames=["owner"]), name="finalizers"
+    )
+    assert await account.status("POST", configs, config("a", held)) == 201
+    patch = {"content_type": "application/merge-patch+json"}
+    label = {"metadata": {"labels": {"a": "b"}}}
+    assert await account.status("PATCH", f"{configs}/a", label, **patch) == 200
+    none = {"metadata": {"ownerReferences": None}}
+    status, body = await account.ask("PATCH", f"{configs}/a", none, **patch)
+    assert (status, "a resource you can't delete" in body["message"]) == (403, True)
+    await account.granted(rule(["configmaps"], ["delete"]), name="deleter")
+    assert await account.status("PATCH", f"{configs}/a", none, **patch) == 200
+
+
 @pytest.mark.parametrize(
     ("plural", "obj"),
     [
