@@ -56,14 +56,16 @@ class Readings:
 
         One that can no longer be built has failed from now on, and keeps what it said last.
         """
-        for index in list(self.results):
-            before = self.triggers[index].metadata if index < len(self.triggers) else None
-            after = triggers[index].metadata if index < len(triggers) else None
-            if before is None or after != before:
-                del self.results[index]
-                same = index < len(triggers) and triggers[index].names == self.triggers[index].names
-                if after is not None or not same:
-                    self._failing.pop(index, None)
+        for index in {*self.results, *self._failing}:
+            before = self.triggers[index] if index < len(self.triggers) else None
+            after = triggers[index] if index < len(triggers) else None
+            was = before.metadata if before is not None else None
+            now_is = after.metadata if after is not None else None
+            if was is None or now_is != was:
+                self.results.pop(index, None)
+            same = before is not None and after is not None and before.names == after.names
+            if not same or (was is not None and now_is is not None and now_is != was):
+                self._failing.pop(index, None)
         self.triggers = triggers
         self._targets = {
             name: quantity.milli(quantity.from_number(spec.target))
@@ -147,7 +149,8 @@ class Readings:
     def _state(self, built: Built) -> _Failing:
         state = self._failing.get(built.index)
         if state is None:
-            remembered = max((self._remembered.get(name, 0) for name in built.names), default=0)
+            # Once: after a pause or an edit the count begins anew.
+            remembered = max((self._remembered.pop(name, 0) for name in built.names), default=0)
             state = self._failing[built.index] = _Failing(remembered)
         return state
 

@@ -70,3 +70,24 @@ def test_a_trigger_that_can_no_longer_be_built_fails_from_now_on_and_keeps_its_l
     first = readings.outcomes()[0]
     assert (first.value, first.reason, first.failures, first.last) == (None, "InvalidMetadata", 2, 1.0)
     assert first.since == NOW + timedelta(seconds=7)
+
+
+def test_what_the_status_remembered_counts_once():
+    made = Readings.remembering({"s0-a": {"numberOfFailures": 4, "status": "Failing"}})
+    made.take((TWO,), NOW)
+    made.result(0, answer(("a", 1.0), ("b", 2.0)))
+    made.take((), NOW)  # A pause, and its end.
+    made.take((TWO,), NOW)
+    made.result(0, answer(error=Unavailable("refused")))
+    assert made.outcomes()[0].failures == 1
+
+
+def test_another_trigger_in_a_failing_ones_place_begins_anew(readings):
+    gone = replace(TWO, error=InvalidMetadata("no such field"), specs=(MetricSpec("invalid", 1),))
+    readings.take((gone,), NOW)
+    readings.tick()
+    readings.tick()
+    readings.take((TWO,), NOW + timedelta(seconds=60))
+    readings.result(0, answer(error=Unavailable("refused"), after=61))
+    first = readings.outcomes()[0]
+    assert (first.failures, first.since) == (1, NOW + timedelta(seconds=61))
