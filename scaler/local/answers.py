@@ -84,7 +84,10 @@ def json_response(
 
 def error(failure: ApiError) -> web.Response:
     """The Status of a refusal."""
-    return json_response(encode(failure.status()), failure.code, headers=failure.headers)
+    headers = dict(failure.headers or {})
+    if failure.code == 403:
+        headers["X-Content-Type-Options"] = "nosniff"
+    return json_response(encode(failure.status()), failure.code, headers=headers)
 
 
 def plain(text: str, status: int = 200) -> web.Response:

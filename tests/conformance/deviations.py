@@ -11,6 +11,7 @@ from typing import Any
 from hpa_rules import HPA_RULES
 from life_rules import LIFE_RULES
 from object_rules import OBJECT_RULES
+from wire_rules import WIRE_RULES
 
 __all__ = ["RULES", "Rule", "promised"]
 
@@ -47,6 +48,7 @@ RULES: tuple[Rule, ...] = (
         for name, applies, promise in (*OBJECT_RULES, *HPA_RULES)
     ),
     *(Rule(name, "lifecycle", applies, promise) for name, applies, promise in LIFE_RULES),
+    *(Rule(name, "wire", applies, promise) for name, applies, promise in WIRE_RULES),
 )
 
 

@@ -47,7 +47,12 @@ def directory(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def load(stem: str, folder: Path) -> list[Case]:
-    """The cases of `folder/STEM.jsonl`, at least one: a failing one where there are no usable records."""
+    """The cases of `folder/STEM.jsonl`, at least one: a failing one where there are no usable records.
+
+    Those of `wire` are exchanges, many to a file, in `folder/wire/`.
+    """
+    if stem == "wire":
+        return _once([case for path in _exchanges(folder) for case in _exchanged(path)], folder / "wire")
     path = folder / f"{stem}.jsonl"
     try:
         lines = [line for line in path.read_text(encoding="utf-8").split("\n") if line.strip()]
@@ -55,7 +60,12 @@ def load(stem: str, folder: Path) -> list[Case]:
         return [_broken(stem, "no-records", f"cannot read {path}: {error}")]
     if not lines:
         return [_broken(stem, "no-records", f"{path} holds no record")]
-    cases = [_case(stem, number, line) for number, line in enumerate(lines, 1)]
+    return _once([_case(stem, number, line) for number, line in enumerate(lines, 1)], path)
+
+
+def _once(cases: list[Case], path: Path) -> list[Case]:
+    """The cases, and a failing one more where two of them go by one id."""
+    stem = cases[0].stem
     twice = [name for name, times in Counter(case.id for case in cases).items() if times > 1]
     if twice:
         cases.append(
@@ -72,6 +82,33 @@ def _case(stem: str, number: int, line: str) -> Case:
         return Case(name, stem, given, output, rule, pending.reason(stem, given))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return _broken(stem, f"line-{number}", f"line {number} is no record {{id, input, output}}: {error!r}")
+
+
+def _exchanges(folder: Path) -> list[Path]:
+    """The files of exchanges with a metrics adapter; one that should be there, where there is none."""
+    wire = folder / "wire"
+    return [*sorted(wire.glob("adapter-*.json")), wire / "aggregator-to-adapter.json"]
+
+
+def _exchanged(path: Path) -> list[Case]:
+    try:
+        exchanges = json.loads(path.read_text(encoding="utf-8"))["exchanges"]
+        records = [(each["id"], each["what"], each["request"], each) for each in exchanges]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return [_broken("wire", f"no-{path.stem}", f"cannot read {path}: {error!r}")]
+    if not records:
+        return [_broken("wire", f"no-{path.stem}", f"{path} holds no exchange")]
+    cases = []
+    for name, what, request, record in records:
+        given = {"file": path.stem, "what": what, "request": request}
+        recorded = {key: value for key, value in record.items() if key not in {"id", "what", "request"}}
+        try:
+            rule, output = deviations.promised("wire", given, recorded)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            cases.append(_broken("wire", name, f"{path}: {name} is no exchange: {error!r}"))
+            continue
+        cases.append(Case(name, "wire", given, output, rule))
+    return cases
 
 
 def _broken(stem: str, name: str, problem: str) -> Case:

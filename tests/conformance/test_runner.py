@@ -112,3 +112,69 @@ def test_the_closing_line_counts_every_test_once_by_its_worst_outcome():
     assert list(tally.lines()) == [
         "cron: 1 passed / 2 deviated (no-panic 2) / 1 pending / 2 failed / 1 skipped"
     ]
+
+
+EXCHANGE = {"id": "x", "what": "directly: a metric", "request": {"method": "GET", "path": "/"}}
+
+
+def exchanged(folder, name, *exchanges):
+    (folder / "wire").mkdir(exist_ok=True)
+    (folder / "wire" / f"{name}.json").write_text(json.dumps({"about": "", "exchanges": list(exchanges)}))
+
+
+def test_exchanges_are_cases_with_their_own_ids(tmp_path):
+    answer = {"status": 200, "headers": {}, "body": {}}
+    exchanged(tmp_path, "adapter-metrics", {**EXCHANGE, "response": answer})
+    exchanged(tmp_path, "aggregator-to-adapter", {**EXCHANGE, "id": "y", "answered": 200, "seen": {}})
+    exchanged(tmp_path, "crud", {"id": "of another server"})
+    one, other = runner.load("wire", tmp_path)
+    assert (one.id, one.input["file"], one.output) == ("x", "adapter-metrics", {"response": answer})
+    assert (other.id, other.output) == ("y", {"answered": 200, "seen": {}})
+    assert other.input["request"] == EXCHANGE["request"]
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"exchanges": []}', '{"exchanges": [{"id": "x"}]}'])
+def test_a_file_of_exchanges_that_is_absent_empty_or_broken_fails(tmp_path, text):
+    exchanged(tmp_path, "adapter-metrics", {**EXCHANGE, "answered": None})
+    if text is not None:
+        (tmp_path / "wire" / "aggregator-to-adapter.json").write_text(text)
+    _, case = runner.load("wire", tmp_path)
+    assert (case.id, case.stem) == ("no-aggregator-to-adapter", "wire")
+    assert "aggregator-to-adapter.json" in case.problem
+
+
+def test_an_exchange_that_makes_no_sense_fails_alone_and_no_id_stands_twice(tmp_path):
+    exchanged(
+        tmp_path, "adapter-metrics", {**EXCHANGE, "response": {"status": 200, "headers": 7, "body": {}}}
+    )
+    exchanged(tmp_path, "aggregator-to-adapter", {**EXCHANGE, "answered": 200})
+    broken, good, twice = runner.load("wire", tmp_path)
+    assert "is no exchange" in broken.problem
+    assert (good.problem, twice.id) == ("", "same-id-twice")
+
+
+def test_what_kedas_adapter_answers_otherwise_is_ours_by_rule():
+    def promised(status, body, path="/apis/x/v1/namespaces/wire/s0-a", kind="application/json", **headers):
+        request = {"method": "GET", "path": path, "headers": headers}
+        request["query"] = {"labelSelector": "scaledobject.keda.sh/name=live"}
+        response = {"status": status, "headers": {"Content-Type": kind}, "body": body}
+        rule, output = deviations.promised("wire", {"what": "", "request": request}, {"response": response})
+        return rule, output["response"]
+
+    words = "(in KEDA's words: "
+    rule, ours = promised(500, {"message": words + "the source cannot be read)"})
+    assert (rule, ours["status"], ours["body"]["reason"]) == ("failed-source-503", 503, "ServiceUnavailable")
+    for gist in ("the selector names no ScaledObject)", "only equality selectors)", "unknown metric)"):
+        assert promised(500, {"message": words + gist})[0] is None
+    binary = "application/vnd.kubernetes.protobuf"
+    rule, ours = promised(200, "BINARY", kind=binary, Accept=f"{binary}, */*")
+    assert (rule, ours["status"], ours["headers"]["Content-Type"]) == ("json-only", 200, "application/json")
+    rule, ours = promised(200, "yaml", kind="application/yaml", Accept="application/yaml")
+    assert (rule, ours["status"]) == ("json-only", 406)
+    items = {"items": [{"metricName": "composite-metric", "value": "1"}]}
+    rule, ours = promised(200, items)
+    assert (rule, ours["status"]) == ("composite-only", 500)
+    assert promised(200, items, path="/apis/x/v1/namespaces/wire/Composite-Metric")[0] is None
+    rule, ours = promised(200, {"major": "1"}, path="/version")
+    assert (rule, set(ours["body"])) == ("describes-itself", {"major", "minor", "gitVersion"})
+    assert promised(403, {}, path="/version")[0] is None
