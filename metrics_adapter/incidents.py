@@ -39,5 +39,11 @@ class Incidents:
             return
         self._told[cause] = now
         since = self._silent.pop(cause, 0)
-        shown = {key: str(value)[:_LONGEST] for key, value in known.items() if value}
+        shown = {key: _line(str(value)) for key, value in known.items() if value}
         _log.warning("refused", cause=cause, **shown, **({"unreported": since} if since else {}))
+
+
+def _line(text: str) -> str:
+    """What others wrote, so that it cannot pass for a line of the log's own."""
+    short = text[:_LONGEST]
+    return short if short.isprintable() else ascii(short)

@@ -73,7 +73,7 @@ class Published:
 
     def _problem(self, error: KubeError) -> None:
         if isinstance(error, Forbidden):
-            self._tell(f"{error}; {_READER}")
+            self._tell(f"{error}; {_READER}", _READER)  # Reading and watching are refused in different words.
         elif isinstance(error, NotFound):
             self._tell(f"{_WHERE} does not exist; a kube-apiserver writes it when it starts")
 
@@ -94,11 +94,12 @@ class Published:
             )
         _log.info("trust_read" if first else "trust_changed", where=_WHERE)
 
-    def _tell(self, problem: str) -> None:
-        """Say it once, until there is something else to say."""
-        if problem == self._told:
+    def _tell(self, problem: str, kind: str = "") -> None:
+        """Say it once (each kind, if given), until there is something else to say."""
+        kind = kind or problem
+        if kind == self._told:
             return
-        self._told = problem
+        self._told = kind
         held = (
             "what was known holds on" if self.trust is not None else "nobody is answered until it can be read"
         )

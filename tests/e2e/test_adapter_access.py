@@ -5,8 +5,13 @@ from datetime import timedelta
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 from wire import world
 
+from metrics_adapter.reviews import Reviews, Unanswered
+from metrics_adapter.trust import Published
+from scaler.kube.access import Access
+from scaler.kube.client import Kube
 from scaler.local.tokens import issue
 from scaler.pki import client_context, make_ca
 from scaler.pki import issue as certificate
@@ -127,6 +132,38 @@ async def test_while_the_api_server_is_gone_nobody_new_gets_in(there):
     async with asyncio.timeout(20):
         while (await ask(there, held=new))[0] != 200:  # noqa: ASYNC110 - the connection comes back.
             await asyncio.sleep(0.05)
+
+
+async def test_an_adapter_without_its_rights_starts_and_names_them(there):
+    """It runs as the ServiceAccount `weak`, which may nothing yet; once it may, it goes on by itself."""
+    cluster, clock = there.cluster, there.clock
+    access = Access(cluster.url, tls=client_context(cluster.ca), token=token(there))
+    with capture_logs() as logs:
+        async with Kube(access, clock) as kube:
+            published, reviews = Published(kube, clock), Reviews(clock, kube)
+            await published.start()
+            assert published.trust is None
+            with pytest.raises(Unanswered, match="ClusterRole system:auth-delegator"):
+                await reviews.identify("x")
+            bind(there, "RoleBinding", "extension-apiserver-authentication-reader", "kube-system")
+            bind(there, "ClusterRoleBinding", "system:auth-delegator")
+            async with asyncio.timeout(20):
+                while published.trust is None:  # noqa: ASYNC110 - it is read again.
+                    await asyncio.sleep(0.02)
+            assert await reviews.identify("x") is None
+            assert (await reviews.identify(cluster.token)).name == "kubernetes-admin"
+            await reviews.close()
+            await published.close()
+    (told,) = (line for line in logs if line["event"] == "trust_unknown")
+    assert "bind the Role extension-apiserver-authentication-reader in kube-system" in told["problem"]
+
+
+def bind(there, kind, role, namespace=""):
+    plural = f"{kind.lower()}s"
+    reference = {"apiGroup": RBAC, "kind": kind.removesuffix("Binding"), "name": role}
+    subject = {"kind": "ServiceAccount", "name": "weak", "namespace": "wire"}
+    made = {"metadata": {"name": f"weak-{role}"}, "roleRef": reference, "subjects": [subject]}
+    there.cluster.api.create(RBAC, plural, namespace, made)
 
 
 async def test_the_published_ca_is_followed_by_the_listener(there):

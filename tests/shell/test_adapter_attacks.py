@@ -153,6 +153,7 @@ async def test_it_is_blocked_and_told_of_once(attack: Attack) -> None:
     secrets = [GOOD, attacks.NARROW, attacks.UNKNOWN, "BEGIN"]
     told = [line for line in logs if line["event"] == "refused"]
     assert not [line for line in told for word in secrets if f"Bearer {word}" in str(line)]
+    assert all(value.isprintable() for line in told for value in line.values() if isinstance(value, str))
 
 
 async def test_what_is_not_granted_is_refused_as_what_is_not_there() -> None:
@@ -229,6 +230,13 @@ class TestOverTime:
             world.trust = front(PROXY_CA.certificate, ("another",))
             assert statuses(await world.send(request(headers=HPA), PROXY)) == (401,)
             assert world.refused("NameNotAllowed") == 1
+
+    async def test_a_flood_of_requests_on_one_connection(self) -> None:
+        async with World().running(Limits(stranger=2.0)) as world:
+            flood = asyncio.create_task(world.send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n" * 20_000))
+            for _ in range(5):
+                assert await world.reads()
+            assert set(statuses(await flood)) <= {200}
 
     async def test_headers_sent_slowly(self) -> None:
         with capture_logs() as logs:
