@@ -14,12 +14,21 @@ from scaler.control.observed import KEDA_FINALIZER, Observed
 from scaler.control.targets import TargetError, Targets
 from scaler.core.model import ScaledObject
 from scaler.kube.client import Kube, Object
-from scaler.kube.errors import Forbidden, NotFound, UnknownKind
+from scaler.kube.errors import (
+    Conflict,
+    KubeError,
+    NotFound,
+    ServerError,
+    TooManyRequests,
+    Unauthenticated,
+    Unreachable,
+)
 from scaler.kube.resources import SCALED_OBJECTS
 
 __all__ = ["Finalizer"]
 
 _log = structlog.get_logger(__name__)
+_FLEETING = (Conflict, ServerError, TooManyRequests, Unauthenticated, Unreachable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +60,16 @@ class Finalizer:
         if not isinstance(original, int):
             return
         name = so.status.get("hpaName") or so.hpa_name
-        await self.hpas.remove(so.namespace, name, self.live_hpa(so.namespace, name), owner=so.uid)
         try:
+            await self.hpas.remove(so.namespace, name, self.live_hpa(so.namespace, name), owner=so.uid)
             key = await self.targets.find(so.target, so.namespace)
             target = await self.targets.read(key)
             if target.replicas != original:
                 await self.targets.scale(key, original, target.resource_version)
-        except (TargetError, UnknownKind, Forbidden) as error:
-            # What is gone needs no replicas, and what we may not write will not become ours by waiting.
+        except (TargetError, KubeError) as error:
+            if isinstance(error, _FLEETING):
+                raise
+            # What is gone needs no replicas, and what we may not write, or an edited status asks for, no waiting mends.
             _log.warning("replicas not restored", object=so.key, replicas=original, problem=str(error))
         else:
             _log.info("replicas restored", object=so.key, replicas=original)

@@ -70,7 +70,7 @@ class Reconciler:
             return True
         self._check(so, Step.LABEL)
         if not managed.observed:
-            await self._label(so)
+            await self._mark(so, labelled=True)
         await self._target(managed, Step.TARGET)
         self._check(so, Step.BOUNDS, Step.TRIGGERS, Step.HPA, Step.ANNOTATIONS)
         await self._triggers(managed)
@@ -107,6 +107,8 @@ class Reconciler:
                     await self.hpas.remove(so.namespace, name, live, owner=so.uid)
         except KubeError as error:
             raise CheckFailed.because(Step.PAUSED_HPA, error) from error
+        if not managed.observed:
+            await self._mark(so, labelled=False)
         if problem is not None:
             text = f"failed to parse paused replica count: {problem}"
             raise CheckFailed(Step.PAUSED_SCALE, text)
@@ -127,10 +129,10 @@ class Reconciler:
         told = step is Step.TRIGGERS and "useCachedMetrics" in found[0].problem.path
         raise CheckFailed(step, text, events=[("ScaledObjectCheckFailed", f"{step}: {text}")] if told else ())
 
-    async def _label(self, so: ScaledObject) -> None:
+    async def _mark(self, so: ScaledObject, *, labelled: bool) -> None:
         """KEDA's label on the object itself, which tools look for, and a finalizer where its end is to be waited for."""
         metadata: dict[str, object] = {}
-        if so.labels.get(hpa.OWNER_LABEL) != so.name:
+        if labelled and so.labels.get(hpa.OWNER_LABEL) != so.name:
             metadata["labels"] = {hpa.OWNER_LABEL: so.name}
         if so.restores and KEDA_FINALIZER not in so.finalizers:
             metadata["finalizers"] = [*so.finalizers, KEDA_FINALIZER]

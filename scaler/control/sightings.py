@@ -162,7 +162,10 @@ class Sightings:
             _log.warning("namespace's default ignored", namespace=name, problem=str(problem))
         for managed in self._roster.in_namespace(name):
             self._respect_mode(managed)
-            self._queue.add(managed.key)
+        # Those too that are not under control: the end of one that is being deleted may have waited for this.
+        for key in self._objects.snapshot():
+            if key[0] == name:
+                self._queue.add(key)
 
     def _respect_mode(self, managed: Managed) -> None:
         """Who is only to be observed is not written from this moment on; the other way waits for a reconcile."""

@@ -116,9 +116,9 @@ def _metadata(so: ScaledObject, version: str) -> dict[str, Any]:
         "app.kubernetes.io/part-of": so.name,
         "app.kubernetes.io/managed-by": "keda-operator",
     }
-    copied = {
-        name: value for name, value in {**so.labels, OWNER_LABEL: so.name}.items() if name not in excluded
-    }
+    # By our own label the HPA is watched, so that one stays.
+    copied = {name: value for name, value in so.labels.items() if name not in excluded}
+    copied[OWNER_LABEL] = so.name
     metadata: dict[str, Any] = {
         "name": so.hpa_name,
         "namespace": so.namespace,

@@ -113,7 +113,9 @@ def test_labels():
         metadata={
             "name": long,
             "labels": {"team": "blue", "app.kubernetes.io/version": "mine", "gone": "x"},
-            "annotations": {"scaledobject.keda.sh/hpa-excluded-labels": "gone,nosuch"},
+            "annotations": {
+                "scaledobject.keda.sh/hpa-excluded-labels": "gone,nosuch,scaledobject.keda.sh/name"
+            },
         },
         advanced={"horizontalPodAutoscalerConfig": {"name": "h" * 61 + ".-." + "x"}},
     )
@@ -126,7 +128,7 @@ def test_labels():
         "scaledobject.keda.sh/name": long,
         "team": "blue",
     }
-    assert found["annotations"] == {"scaledobject.keda.sh/hpa-excluded-labels": "gone,nosuch"}
+    assert found["annotations"] == so.annotations
     assert "annotations" not in hpa.desired(scaled_object(), one(), "1")["metadata"]
 
 
