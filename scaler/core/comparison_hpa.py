@@ -34,8 +34,9 @@ def differing(live: Mapping[str, Any] | None, wanted: Mapping[str, Any] | None) 
         return None
     if wanted is None:
         return HpaDifference("exists", f"there is HPA {_name(live)}", "had none")
-    if hpa.OWNER_LABEL not in (wanted["metadata"].get("labels") or {}):
-        return None  # Without this label no HPA is watched, so nothing is known of the one there.
+    annotations = wanted["metadata"].get("annotations") or {}
+    if hpa.OWNER_LABEL in annotations.get(hpa.EXCLUDED_LABELS, "").split(","):
+        return None  # KEDA's has no label to be watched by then, so nothing is known of the one there.
     if live is None:
         return HpaDifference("missing", f"there is no HPA {_name(wanted)}", "made it")
     paths = [path for path in hpa.difference(live, wanted) if not path.startswith(_NOT_COMPARED)]

@@ -56,8 +56,8 @@ MUTANTS = [
     (
         "comparison_hpa",
         "what cannot be seen is missing",
-        "hpa.OWNER_LABEL not in",
-        "hpa.OWNER_LABEL is None and",
+        "hpa.OWNER_LABEL in annotations",
+        "hpa.OWNER_LABEL is None and annotations",
     ),
     (
         "comparison_hpa",

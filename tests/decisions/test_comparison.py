@@ -427,7 +427,8 @@ def test_an_hpa_that_is_made_or_mended_within_the_grace_and_one_that_cannot_be_s
     observing.comparison.hpa_seen(hpa(maxReplicas=4), hpa(), at(30))
     observing.comparison.hpa_seen(hpa(), hpa(), at(60))
     unseen = hpa()
-    del unseen["metadata"]["labels"]
+    excluded = {"scaledobject.keda.sh/hpa-excluded-labels": "tier,scaledobject.keda.sh/name"}
+    unseen["metadata"]["annotations"] = excluded
     observing.comparison.hpa_seen(None, unseen, at(61))
     assert observing.found(2000) == []
     observing.comparison.hpa_seen(None, None, at(3000))
