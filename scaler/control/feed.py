@@ -41,7 +41,13 @@ class Feed:
         if modifiers is not None:
             fresh = min((term.freshness for term in terms.values()), default=_NEVER_FRESH)
             interval = float(managed.so.polling_interval)
-            every = tuple(dict.fromkeys(key for found in keys.values() for key in found))
+            # Of a trigger with `useCachedMetrics` the last poll's value counts: it is not read because the HPA asks.
+            asked = {
+                name.lower() for built in managed.triggers if not built.cached for name in built.names
+            } or keys.keys()
+            every = tuple(
+                dict.fromkeys(key for name, found in keys.items() if name in asked for key in found)
+            )
             terms = {COMPOSITE: Terms(freshness=fresh, interval=interval, metric_type=modifiers.metric_type)}
             keys = {COMPOSITE: every}
         self._store.declare(namespace, name, terms)

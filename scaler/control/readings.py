@@ -83,7 +83,9 @@ class Readings:
             before = self.results.get(index)
             readings = before.readings if before is not None else ()
             verdicts = tuple(replace(reading, active=result.verdict) for reading in readings)
-            self.results[index] = replace(result, readings=verdicts)
+            # Its numbers are as old as they were.
+            at = before.at if before is not None and readings else result.at
+            self.results[index] = replace(result, readings=verdicts, at=at)
             return
         self.results[index] = result
         built = self.triggers[index]

@@ -1,5 +1,6 @@
 """What the HPA is served where something stands in for a number: never a reason to scale in, nor twice the same ratio."""
 
+from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
@@ -124,3 +125,45 @@ def test_a_composite_fallback_of_a_ratio_follows_the_ready_pods():
     assert bench.served("composite-metric") == "15"
     bench.change(6, 3)
     assert bench.served("composite-metric") == "10"
+
+
+def composed(*cached):
+    """An object with a formula over so many triggers, which are cached or not."""
+    named = ("a", "b")[: len(cached)]
+    advanced = {"scalingModifiers": {"formula": " + ".join(named), "target": "5"}}
+    triggers = [{"type": "redis", "name": name, "metadata": {}} for name in named]
+    bench = Bench(advanced=advanced, triggers=triggers)
+    built = [
+        replace(bench.built, index=index, name=name, cached=kept)
+        for index, (name, kept) in enumerate(zip(named, cached, strict=True))
+    ]
+    bench.managed.readings.take(tuple(built), bench.moment)
+    bench.feed.declare(bench.managed, bench.judged(), bench.replicas, bench.at, bench.moment)
+    return bench, built
+
+
+@pytest.mark.parametrize(
+    ("cached", "read"), [((False, False), {0, 1}), ((True, False), {1}), ((True, True), {0, 1})]
+)
+def test_the_parts_of_a_formula_that_are_read_for_the_hpa(cached, read):
+    bench, _ = composed(*cached)
+    keys = bench.feed.keys([Metric("shop", "worker", "composite-metric")])
+    assert {key.index for key in keys} == read
+
+
+def test_a_push_makes_no_number_younger():
+    bench, built = composed(False, False)
+    for index, at, pushed in ((0, 1.0, False), (1, 2.0, False), (0, 8.0, True), (1, 9.0, False)):
+        result = Result(
+            readings=() if pushed else (Reading(4.0),),
+            at=at,
+            moment=bench.moment,
+            cause="poll",
+            pushed=pushed,
+            verdict=True if pushed else None,
+        )
+        bench.managed.readings.result(index, result)
+        if not pushed:
+            bench.feed.result(bench.managed, built[index], result, bench.judged(), bench.replicas)
+    served = bench.store.serve(Metric("shop", "worker", "composite-metric"), 9.0, refreshed=True)
+    assert (served.sample.value, served.age) == ("8", 8.0)
