@@ -1,8 +1,8 @@
 """Whether a request is answered at all: who asks, and may they.
 
 In the order of every API server: the front proxy's word for somebody, a client certificate's own name, a bearer token,
-nobody. What is shown and wrong is 401, whatever else is shown; who shows nothing is `system:anonymous`. Then the API
-server is asked whether that user may (`reviews`). Who may not learns that, in the words of their own request, and
+nobody. The first that holds counts; what is shown and does not hold is 401; who shows nothing is `system:anonymous`. Then
+the API server is asked whether that user may (`reviews`). Who may not learns that, in the words of their own request, and
 nothing else: neither what there is nor why not.
 """
 
@@ -62,7 +62,7 @@ class Guard:
             if found.user is None:
                 incidents.note(found.wrong, peer=peer.address)
                 return _UNAUTHORIZED
-            allowed = await self._may(found, asked)
+            allowed = await self._may(found.user, asked, proxied=found.proxied)
         except Unanswered as error:
             incidents.note("ReviewUnanswered", peer=peer.address, error=error)
             return _UNKNOWN
@@ -94,11 +94,8 @@ class Guard:
         user = await self._reviews.identify(token) if token.isascii() and token.isprintable() else None
         return _Found(named(user)) if user is not None else _Found(wrong="InvalidToken")
 
-    async def _may(self, found: _Found, asked: Attributes) -> bool:
-        assert found.user is not None  # noqa: S101 - the caller's branch; for the type checker.
-        if MASTERS in found.user.groups:
-            return True
-        return await self._reviews.allows(found.user, asked, proxied=found.proxied)
+    async def _may(self, user: User, asked: Attributes, *, proxied: bool) -> bool:
+        return MASTERS in user.groups or await self._reviews.allows(user, asked, proxied=proxied)
 
 
 def _by_certificate(trust: Trust, peer: Peer, headers: Headers) -> _Found:

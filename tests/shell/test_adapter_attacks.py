@@ -17,6 +17,7 @@ from fake_clock import FakeClock
 from guarded import Reviewer, front
 from structlog.testing import capture_logs
 
+from metrics_adapter import reviews as reviews_module
 from metrics_adapter.authn import Trust
 from metrics_adapter.certificates import self_signed
 from metrics_adapter.guard import Guard
@@ -357,3 +358,20 @@ def test_the_page_lists_every_cause_and_no_other() -> None:
     table = page.partition("<!-- causes -->")[2].partition("<!-- /causes -->")[0]
     listed = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
     assert sorted(listed) == sorted({attack.cause for attack in ATTACKS} | OVER_TIME)
+
+
+def test_the_page_has_the_limits_that_hold() -> None:
+    page = " ".join((Path(__file__).parents[2] / "docs/security.md").read_text().split())
+    listens, reviews = Limits(), reviews_module.Limits()
+    for sentence in (
+        f"not finished in {listens.handshake:g} s",
+        f"more than {listens.handshakes} unfinished ones",
+        f"more than {listens.strangers} that are not the front proxy's",
+        f"the {listens.stranger:g} s that a connection of others than the front proxy lasts",
+        f"more than {listens.headers} headers",
+        f"hold for {reviews.keep:g} s, at most {reviews.most:,} of them",
+        f"503, after {reviews.deadline:g} s at most",
+        f"take four turns at a time, {reviews.strangers / reviews.breath:g} a second at most",
+    ):
+        assert sentence in page, sentence
+    assert reviews.strangers == 4

@@ -175,6 +175,18 @@ class TestTogether:
         reviewer.go.set()
         await asyncio.gather(*strangers, proxied)
 
+    async def test_strangers_are_slowed_down(self) -> None:
+        clock, reviewer = FakeClock(virtual_io=True), Reviewer()
+        reviews = Reviews(clock, reviewer, Limits(strangers=2, breath=0.02))
+        guesses = [asyncio.create_task(reviews.identify(f"guess-{number}")) for number in range(5)]
+        await clock.settle()
+        assert reviewer.asked == []
+        for asked in (2, 4, 5):
+            await clock.advance(0.02)
+            assert len(reviewer.asked) == asked
+        await asyncio.gather(*guesses)
+        assert await reviews.allows(JANE, metric(verb="watch"), proxied=True) is False
+
     async def test_closing_leaves_nothing_behind(self) -> None:
         reviewer = Waiting()
         reviews = Reviews(FakeClock(), reviewer)
