@@ -24,6 +24,7 @@ __all__ = ["Restraints"]
 
 _log = structlog.get_logger(__name__)
 _AT_REST = frozenset({Reason.AT_REST, Reason.DEACTIVATED, Reason.RAISED_TO_MINIMUM})
+_PAUSED = frozenset({Reason.PAUSED, Reason.SCALE_IN_PAUSED})
 
 
 class Restraints:
@@ -99,6 +100,8 @@ class Restraints:
             managed.restraint = replace(managed.restraint, not_before=None)
         if decision.reason in _AT_REST:
             self._hear(managed, self._brake.at_rest(managed.uid))
+        elif decision.reason in _PAUSED:
+            self._hear(managed, self._brake.excuse(managed.uid))
         if self._budget is not None and decision.reason is not Reason.AWAITS_BUDGET:
             self._budget.forget(managed.uid)
             if (

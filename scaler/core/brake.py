@@ -105,6 +105,10 @@ class Brake:
         known.released, known.slot = True, None
         return self._leave(known)
 
+    def excuse(self, uid: str) -> Ended | None:
+        """A pause keeps the object up, for as long as a person likes: it stays braked, and prolongs no brake."""
+        return self._leave(known, stays=True) if (known := self._objects.get(uid)) is not None else None
+
     def resume(self, uid: str) -> None:
         """The object was braked when the process before ended; by which brake is not known: now by the controller's.
 
@@ -255,12 +259,13 @@ class Brake:
         if holds:
             engaged.holders.add(known)
 
-    def _leave(self, known: Object) -> Ended | None:
-        engaged, known.engaged = known.engaged, None
-        if engaged is None:
+    def _leave(self, known: Object, *, stays: bool = False) -> Ended | None:
+        if (engaged := known.engaged) is None:
             return None
-        engaged.members.discard(known)
         engaged.holders.discard(known)
+        if not stays:
+            known.engaged = None
+            engaged.members.discard(known)
         if engaged.holders:
             return None
         engaged.scope.engaged = None

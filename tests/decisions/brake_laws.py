@@ -455,6 +455,21 @@ def who_has_work_again_leaves(module):
     assert world.slots([0], 1500.0) == [1500.0]
 
 
+def who_is_paused_stays_braked_and_does_not_prolong(module):
+    world = World(module, 100)
+    world.drained(range(100), ROUND)
+    assert world.brake.excuse(uid(99)) is None
+    assert world.brake.excuse("nobody") is None
+    assert world.brake.engaged() == {"redis": 100}
+    world.rest(range(98))
+    assert not world.ended
+    ended = world.brake.excuse(uid(98))
+    assert (ended.source, ended.through) == ("redis", 0)
+    assert world.brake.engaged() == {}
+    assert world.brake.excuse(uid(98)) is None
+    assert world.slots([98, 99], 900.0) == [900.0, 900.0]
+
+
 def who_falls_meanwhile_is_braked_and_does_not_prolong(module):
     world = World(module, 100)
     world.poll(range(100), ROUND, above=lambda n: n >= 60)

@@ -315,6 +315,8 @@ BRAKE = [
     ("brake", "release does not last", "known.released, known.slot = True, None", "known.slot = None"),
     ("brake", "ends with the first", "        if engaged.holders:\n            return None\n", ""),
     ("brake", "ends with the last of all", "        if engaged.holders:", "        if engaged.members:"),
+    ("brake", "the paused leave", "known, stays=True", "known"),
+    ("brake", "the paused prolong", "        engaged.holders.discard(known)\n", ""),
     ("brake", "never ends", "        engaged.scope.engaged = None\n", ""),
     ("brake", "braked without a brake", "            member.engaged = None  #", "            pass  #"),
     ("brake", "the moment stays", "engaged.moment = max(engaged.moment, mass.moment)", "pass"),
