@@ -31,6 +31,7 @@ from scaler.core import decision, status
 from scaler.core.conditions import Condition
 from scaler.core.decision import Decision, Outcome, Reason
 from scaler.core.steps import Step
+from scaler.roles.parts import fed_gauge, leading_gauge
 from scalers import sdk
 from scalers.registry import Registry
 
@@ -53,6 +54,15 @@ FLAGS = {
     "AdapterSettings.secure_port": "--secure-port",
     "AdapterSettings.certificate_file": "--tls-cert-file",
     "AdapterSettings.key_file": "--tls-private-key-file",
+    "LeaderSettings.lease_namespace": "--lease",
+    "LeaderSettings.lease_name": "--lease",
+    "LeaderSettings.lease_duration": "--lease-duration",
+    "LeaderSettings.renew_deadline": "--lease-renew-deadline",
+    "LeaderSettings.retry_period": "--lease-retry-period",
+    "LeaderSettings.feed_address": "--feed-address",
+    "LeaderSettings.feed_port": "--feed-port",
+    "LeaderSettings.feed_host": "--feed-host",
+    "LeaderSettings.feed_certificates": "--feed-cert-dir",
     "RunSettings.metrics_address": "--metrics-address",
     "RunSettings.metrics_port": "--metrics-port",
     "RunSettings.register": "--register",
@@ -198,6 +208,8 @@ def _metrics() -> str:
     registry = CollectorRegistry()
     telemetry.ApiRequests(registry)
     adapter.Telemetry(registry)
+    fed_gauge(registry)
+    leading_gauge(registry)
     registry.register(telemetry.SourceCollector(list))
     registry.register(decision_metrics.DecisionCollector(cast("Controller", _Quiet())))
     rows = [
@@ -208,7 +220,13 @@ def _metrics() -> str:
 
 
 def _sections() -> dict[str, Callable[[], str]]:
-    classes = (settings.ControllerSettings, settings.AdapterSettings, settings.RunSettings, SourceSettings)
+    classes = (
+        settings.ControllerSettings,
+        settings.AdapterSettings,
+        settings.LeaderSettings,
+        settings.RunSettings,
+        SourceSettings,
+    )
     return {
         "reasons": _reasons,
         "ready": _ready,

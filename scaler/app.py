@@ -1,26 +1,16 @@
 """The composition root: the only module that builds things and wires them to each other."""
 
-import ipaddress
 import os
 import socket
-from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from importlib.metadata import version
-from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
 
 import structlog
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from metrics_adapter.certificates import brought, self_signed, serving_name
-from metrics_adapter.guard import Guard
-from metrics_adapter.register import Registration, register
-from metrics_adapter.reviews import Reviews
 from metrics_adapter.server import AdapterServer
 from metrics_adapter.store import Store
-from metrics_adapter.trust import Published
 from scaler.clock import Clock
 from scaler.control.controller import Controller
 from scaler.control.results import SourceInfo
@@ -34,7 +24,8 @@ from scaler.local.api import Api
 from scaler.local.cluster import Cluster
 from scaler.local.controllers import Controllers, PodMode
 from scaler.local.external_metrics import through
-from scaler.pki import KeyPair, client_context
+from scaler.pki import client_context
+from scaler.roles.parts import VERSION, announce, certificate, guarded, listening, observers
 from scaler.settings import AdapterSettings, ControllerSettings, RunSettings
 from scaler.telemetry import ApiRequests, Listener, SourceCollector
 from scalers.registry import Registry
@@ -43,7 +34,6 @@ __all__ = ["VERSION", "Embedded", "Tidegate"]
 
 _log = structlog.get_logger(__name__)
 
-VERSION = version("tidegate")
 _AVAILABLE = 15.0
 """Real seconds for the embedded API server to find the metrics API it was told of."""
 
@@ -102,11 +92,11 @@ class Tidegate:
 
     async def _build(self) -> None:
         settings, clock, stack = self._settings, self._clock, self._stack
-        observer = self._observe(ApiRequests(self.registry))
+        observer = observers(ApiRequests(self.registry), self._observer)
         access = self._access or await load(self._kubeconfig, clock)
         kube = Kube(access, clock, observer=observer, read_only=settings.controller.mode == "observe")
         stack.push_async_callback(kube.close)
-        guard = await self._guard(access, observer)
+        guard = await guarded(access, clock, observer, stack)
         self.controller = Controller(
             kube,
             clock,
@@ -119,7 +109,7 @@ class Tidegate:
         )
         self.registry.register(SourceCollector(self.controller.sources))
         self.registry.register(DecisionCollector(self.controller))
-        ca, pair = self._certificate()
+        ca, pair = certificate(settings)
         adapter = AdapterServer(
             clock,
             self.store,
@@ -133,63 +123,17 @@ class Tidegate:
         self.adapter = adapter
         stack.push_async_callback(adapter.close)
         place = settings.adapter.bind_address, settings.adapter.secure_port
-        await _listening(adapter.start(*place), *place)
+        await listening(adapter.start(*place), *place)
         known = self.controller.journal, self.controller.comparisons
         self.listener = Listener(self.registry, self.ready, *known)
         stack.push_async_callback(self.listener.close)
         place = settings.metrics_address, settings.metrics_port
-        await _listening(self.listener.start(*place), *place)
+        await listening(self.listener.start(*place), *place)
         if settings.register:
-            await self._register(kube, ca, access.server)
+            await announce(kube, settings, adapter.port, ca, access.server)
         # Last, so that one who is refused (external metrics are somebody else's) has changed nothing.
         stack.push_async_callback(self.controller.close)
         await self.controller.start()
-
-    def _observe(self, requests: ApiRequests) -> Observer:
-        extra = self._observer
-        if extra is None:
-            return requests
-
-        def both(verb: str, resource: str, status: int, seconds: float) -> None:
-            extra(verb, resource, status, seconds)
-            requests(verb, resource, status, seconds)
-
-        return both
-
-    async def _guard(self, access: Access, observer: Observer) -> Guard:
-        """Who may ask the adapter, found out over connections of its own: reviews change nothing, and hold up no write."""
-        kube = Kube(access, self._clock, observer=observer)
-        self._stack.push_async_callback(kube.close)
-        published = Published(kube, self._clock)
-        self._stack.push_async_callback(published.close)
-        await published.start()
-        reviews = Reviews(self._clock, kube)
-        self._stack.push_async_callback(reviews.close)
-        return Guard(lambda: published.trust, reviews)
-
-    def _certificate(self) -> tuple[bytes, KeyPair]:
-        """What to verify by (the caBundle), and what to serve with: given files, or made here."""
-        settings = self._settings
-        adapter = settings.adapter
-        if adapter.certificate_file is None or adapter.key_file is None:
-            host, _ = self._advertised(0)
-            return self_signed(adapter.service, adapter.service_namespace, [host, adapter.bind_address])
-        name = serving_name(adapter.service, adapter.service_namespace) if settings.register else None
-        return brought(Path(adapter.certificate_file), Path(adapter.key_file), name)
-
-    def _advertised(self, port: int) -> tuple[str, int]:
-        return self._settings.advertise or (self._settings.adapter.bind_address, port)
-
-    async def _register(self, kube: Kube, ca: bytes, server: str) -> None:
-        host, port = self._advertised(self.adapter.port)
-        adapter = self._settings.adapter
-        registration = Registration(
-            service=adapter.service, namespace=adapter.service_namespace, host=host, port=port, ca=ca
-        )
-        if _is_loopback(host) and not _is_loopback(urlsplit(server).hostname or ""):
-            _log.warning("the API server is elsewhere and cannot reach this address", advertised=host)
-        for change in await register(kube, registration, force=self._settings.force):
-            _log.info("registered", change=change)
 
 
 class Embedded:
@@ -229,7 +173,7 @@ class Embedded:
 
     async def __aenter__(self) -> Self:
         async with self._stack as stack:
-            await _listening(self.cluster.start(self._port), "127.0.0.1", self._port)
+            await listening(self.cluster.start(self._port), "127.0.0.1", self._port)
             stack.push_async_callback(self.cluster.close)
             if self._wanted:
                 await self._enter_tidegate(stack)
@@ -278,23 +222,6 @@ class Embedded:
         service = self.api.get("apiregistration.k8s.io", "apiservices", "", "v1beta1.external.metrics.k8s.io")
         found = (service.get("status") or {}).get("conditions") or ()
         return any(c["type"] == "Available" and c["status"] == "True" for c in found)
-
-
-async def _listening(listening: Awaitable[None], host: str, port: int) -> None:
-    """Await a listener's start; its OSError says where, in words."""
-    try:
-        await listening
-    except OSError as error:
-        why = os.strerror(error.errno) if error.errno else str(error)
-        mend = "stop what listens there, or choose another port"
-        raise OSError(f"cannot listen on {host}:{port}: {why}; {mend}") from error
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _placed(settings: ControllerSettings, access: Access) -> ControllerSettings:

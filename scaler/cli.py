@@ -112,7 +112,9 @@ def run(
     kubeconfig: Annotated[
         str | None, typer.Option("--kubeconfig", metavar="F", help="Else KUBECONFIG, else in-cluster.")
     ] = None,
-    role: Annotated[str, typer.Option("--role", metavar="all", help="What this process does.")] = "all",
+    role: Annotated[
+        Literal["all", "controller", "adapter"], typer.Option("--role", help="What this process does.")
+    ] = "all",
     namespace: Annotated[
         list[str] | None, typer.Option("--namespace", metavar="NS", help="Only this namespace; repeatable.")
     ] = None,
@@ -163,6 +165,58 @@ def run(
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace an APIService of somebody else.")] = False,
+    lease: Annotated[
+        str,
+        typer.Option(
+            "--lease", metavar="NS/NAME", help="The Lease by which one controller leads, and adapters find it."
+        ),
+    ] = "tidegate/tidegate",
+    lease_duration: Annotated[
+        str,
+        typer.Option(
+            "--lease-duration",
+            metavar="15s",
+            envvar="KEDA_OPERATOR_LEADER_ELECTION_LEASE_DURATION",
+            help="A Lease not renewed for so long is anybody's.",
+        ),
+    ] = "15s",
+    lease_renew_deadline: Annotated[
+        str,
+        typer.Option(
+            "--lease-renew-deadline",
+            metavar="10s",
+            envvar="KEDA_OPERATOR_LEADER_ELECTION_RENEW_DEADLINE",
+            help="A leader that could not renew it for so long writes no more.",
+        ),
+    ] = "10s",
+    lease_retry_period: Annotated[
+        str,
+        typer.Option(
+            "--lease-retry-period",
+            metavar="2s",
+            envvar="KEDA_OPERATOR_LEADER_ELECTION_RETRY_PERIOD",
+            help="Between two tries to renew or acquire it.",
+        ),
+    ] = "2s",
+    feed_address: Annotated[
+        str, typer.Option("--feed-address", help="Address at which a controller feeds adapters.")
+    ] = "127.0.0.1",
+    feed_port: Annotated[int, typer.Option("--feed-port", min=0, max=65535, help="Its port.")] = 9666,
+    feed_host: Annotated[
+        str | None,
+        typer.Option(
+            "--feed-host",
+            metavar="HOST",
+            envvar="POD_IP",
+            help="Where adapters reach this controller. Else --feed-address.",
+        ),
+    ] = None,
+    feed_cert_dir: Annotated[
+        Path | None,
+        typer.Option(
+            "--feed-cert-dir", metavar="DIR", help="ca.crt, tls.crt and tls.key of controllers and adapters."
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -185,6 +239,12 @@ def run(
         (tls_cert_file, tls_private_key_file),
         (cluster_namespace, filepath_auth_root),
         log_level,
+        leader=(
+            lease,
+            (lease_duration, lease_renew_deadline, lease_retry_period),
+            (feed_address, feed_port, feed_host),
+            feed_cert_dir,
+        ),
         mode=mode,
         register=register,
         advertise=advertise,

@@ -6,7 +6,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-__all__ = ["AdapterSettings", "ControllerSettings", "RunSettings"]
+__all__ = ["AdapterSettings", "ControllerSettings", "LeaderSettings", "RunSettings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +92,44 @@ class AdapterSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LeaderSettings:
+    """How one of several controllers leads, and how adapters find and believe it. Not used by `--role all`."""
+
+    lease_namespace: str = "tidegate"
+    """Where the Lease is: our own namespace."""
+
+    lease_name: str = "tidegate"
+    """The Lease that the leader holds. Controllers of one name never work at the same time."""
+
+    lease_duration: float = 15.0
+    """Seconds after which a Lease that is not renewed is anybody's. This and the next two are Kubernetes' own defaults."""
+
+    renew_deadline: float = 10.0
+    """Seconds without a renewal after which the leader writes no more."""
+
+    retry_period: float = 2.0
+    """Seconds between two tries to renew or to acquire."""
+
+    feed_address: str = "127.0.0.1"
+    """The address at which a controller feeds adapters. Loopback unless said otherwise."""
+
+    feed_port: int = 9666
+    """Its TCP port, that of KEDA's metrics service; 0 picks a free one."""
+
+    feed_host: str | None = None
+    """The host that adapters are told to reach it at; None: `feed_address`."""
+
+    feed_certificates: str = ""
+    """A folder with `ca.crt`, `tls.crt` and `tls.key`, as Kubernetes mounts a TLS Secret; followed when it changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
     """One process of `tidegate run`."""
 
     controller: ControllerSettings = field(default_factory=ControllerSettings)
     adapter: AdapterSettings = field(default_factory=AdapterSettings)
+    leader: LeaderSettings = field(default_factory=LeaderSettings)
 
     metrics_address: str = "127.0.0.1"
     """Address of the plain HTTP listener with /metrics, /healthz and /readyz."""

@@ -67,12 +67,20 @@ class FeedClient:
         self._reception: Reception | None = None
         self._version = 0
         self._trouble = ""
+        self._lost = clock.monotonic()
+        self.was_connected = False
+        """Was this adapter ever told everything?"""
         store.leaderless = store.partial = True
 
     @property
     def connected(self) -> bool:
         """Is a leader telling us, and has it told everything?"""
         return not self._store.leaderless and not self._store.partial
+
+    @property
+    def silent(self) -> float:
+        """Seconds since the last stream that told everything ended, or since the start; 0 while connected."""
+        return 0.0 if self.connected else self._clock.monotonic() - self._lost
 
     @property
     def address(self) -> str:
@@ -147,6 +155,7 @@ class FeedClient:
                         self._begin(channel, reception, batch.version, address)
                     clock = self._clock
                     reception.take(batch, clock.monotonic(), clock.now(), clock.factor)
+                    self.was_connected = self.was_connected or self.connected
             self._note(address, "the stream ended")
         except grpc.aio.AioRpcError as error:
             self._note(address, _text(error))
@@ -162,6 +171,8 @@ class FeedClient:
 
     def _end(self) -> None:
         self._channel = self._reception = None
+        if self.connected:
+            self._lost = self._clock.monotonic()
         self._store.leaderless = self._store.partial = True
 
     def _note(self, address: str, trouble: str) -> None:

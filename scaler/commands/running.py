@@ -1,11 +1,11 @@
-"""`tidegate run`: controller and adapter against a cluster, until told to stop."""
+"""`tidegate run`: controller, adapter or both against a cluster, until told to stop."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import structlog
 
@@ -14,6 +14,7 @@ from scaler.app import Tidegate
 from scaler.clock import Clock
 from scaler.commands import flags, logs, process
 from scaler.commands.keda_flags import UnknownFlagError, ignored
+from scaler.commands.leading import Role, leading
 from scaler.commands.setting import overrides
 from scaler.kube.errors import KubeError
 from scaler.settings import AdapterSettings, ControllerSettings, RunSettings
@@ -21,21 +22,21 @@ from scaler.settings import AdapterSettings, ControllerSettings, RunSettings
 __all__ = ["command"]
 
 _log = structlog.get_logger(__name__)
-_LATER = (
-    "not there yet: it comes with the feed between the two, in a later release; until then run one process "
-    "with --role all (the default)"
-)
+
+Leader = tuple[str, tuple[str, str, str], tuple[str, int, str | None], Path | None]
+"""The flags about the Lease and the feed, as `leading` takes them."""
 
 
 def command(
     kubeconfig: str | None,
-    role: str,
+    role: Role,
     namespaces: list[str],
     listen: tuple[str, int, str, int],
     tls: tuple[Path | None, Path | None],
     authentication: tuple[str, Path | None],
     log_level: logs.Level,
     *,
+    leader: Leader,
     mode: Literal["act", "observe"],
     register: bool,
     advertise: str | None,
@@ -44,7 +45,6 @@ def command(
     more: Sequence[str] = (),
 ) -> None:
     """Run until told to stop (exit 0). Exit 2 for flags that cannot be, 1 for what goes wrong."""
-    _check_role(role)
     keda = _of_keda(more)
     certificate, key = tls
     if (certificate is None) != (key is None):
@@ -63,6 +63,7 @@ def command(
             certificate_file=str(certificate) if certificate is not None else None,
             key_file=str(key) if key is not None else None,
         ),
+        leader=leading(role, *leader, register=register),
         metrics_address=flags.address(metrics_address, "--metrics-address"),
         metrics_port=metrics_port,
         register=register,
@@ -75,26 +76,65 @@ def command(
         _log.warning("a flag of KEDA's that has no effect here", flag=name)
     with suppress(process.Stopped):
         try:
-            process.run(_run(run_settings, clock, kubeconfig))
+            process.run(_run(role, run_settings, clock, kubeconfig))
         except (KubeError, ForeignError, OSError, ValueError) as error:
             raise process.fail(error) from error
 
 
-async def _run(settings: RunSettings, clock: Clock, kubeconfig: str | None) -> None:
-    async with Tidegate(settings, clock, kubeconfig=kubeconfig) as tidegate:
-        _log.info(
-            "running",
-            mode=settings.controller.mode,
-            metrics_api=f"{settings.adapter.bind_address}:{tidegate.adapter.port}",
-            metrics=f"{settings.metrics_address}:{tidegate.listener.port}",
-        )
-        try:
-            await tidegate.wait_ready()
+async def _run(role: Role, settings: RunSettings, clock: Clock, kubeconfig: str | None) -> None:
+    if role == "all":
+        async with Tidegate(settings, clock, kubeconfig=kubeconfig) as tidegate:
+            _log.info(
+                "running",
+                mode=settings.controller.mode,
+                metrics_api=f"{settings.adapter.bind_address}:{tidegate.adapter.port}",
+                metrics=f"{settings.metrics_address}:{tidegate.listener.port}",
+            )
+            await _until_told(clock, tidegate, asyncio.Event().wait())
+    elif role == "controller":
+        from scaler.roles.controller import ControllerRole  # noqa: PLC0415 - gRPC, which one process needs not.
+
+        async with ControllerRole(settings, clock, kubeconfig=kubeconfig) as controller:
+            _log.info(
+                "running",
+                role=role,
+                mode=settings.controller.mode,
+                identity=controller.identity,
+                feed=f"{settings.leader.feed_address}:{controller.feed.port}",
+                metrics=f"{settings.metrics_address}:{controller.listener.port}",
+            )
+            await _until_told(clock, controller, controller.serve())
+    else:
+        from scaler.roles.adapter import AdapterRole  # noqa: PLC0415 - as above.
+
+        async with AdapterRole(settings, clock, kubeconfig=kubeconfig) as adapter:
+            _log.info(
+                "running",
+                role=role,
+                metrics_api=f"{settings.adapter.bind_address}:{adapter.adapter.port}",
+                metrics=f"{settings.metrics_address}:{adapter.listener.port}",
+            )
+            await _until_told(clock, adapter, adapter.serve())
+
+
+class _Part(Protocol):
+    def ready(self) -> bool: ...
+
+
+async def _until_told(clock: Clock, part: _Part, work: Coroutine[Any, Any, Any]) -> None:
+    """Have the work done until cancelled; say when its watches are synced."""
+    working = asyncio.create_task(work, name="work")
+    try:
+        while not part.ready() and not working.done():
+            await clock.pause(0.01)
+        if part.ready():
             process.calm_gc()
             _log.info("ready", why="the watches are synced")
-            await asyncio.Event().wait()
-        finally:
-            _log.info("stopping")
+        await working
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        _log.info("stopping")
 
 
 def _controller(namespaces: list[str], cluster_namespace: str, auth_root: Path | None) -> ControllerSettings:
@@ -115,13 +155,6 @@ def _of_keda(words: Sequence[str]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(ignored(words)))
     except UnknownFlagError as error:
         raise process.fail(error, process.USAGE) from error
-
-
-def _check_role(role: str) -> None:
-    if role in {"controller", "adapter"}:
-        raise flags.refuse("--role", role, _LATER)
-    if role != "all":
-        raise flags.refuse("--role", role, "write all")
 
 
 def _advertised(text: str | None, address: str, *, register: bool) -> tuple[str, int] | None:

@@ -52,7 +52,7 @@ _GRACE = 5.0
 
 
 class Controller:
-    """See the module. `start`, then `synced`, then `close`; one per process."""
+    """See the module. `start`, then `synced`, then `close`; or `watch` as a standby, and `lead` when it is this one's turn."""
 
     def __init__(
         self,
@@ -221,17 +221,27 @@ class Controller:
 
     async def start(self) -> None:
         """Begin to watch and to work; returns at once."""
-        runs = (
-            *self._sightings.runs(),
-            *self._credentials.runs(),
-            self._ticks.run(),
-            self._restraints.run(),
-            self._status.run(),
-            self._work(),
-        )
-        self._tasks = [asyncio.create_task(run) for run in runs]
+        self.watch()
+        self.lead()
+
+    def watch(self) -> None:
+        """Begin to watch; nothing follows from what is seen, and nothing is read or written."""
+        self._tasks += [
+            asyncio.create_task(run) for run in (*self._sightings.runs(), *self._credentials.runs())
+        ]
+
+    def lead(self) -> None:
+        """Begin to work on what is watched."""
+        runs = (self._ticks.run(), self._restraints.run(), self._status.run(), self._work())
+        self._tasks += [asyncio.create_task(run) for run in runs]
         self.comparisons.start()
         self._telling = asyncio.create_task(self._events.run())
+
+    @property
+    def settled(self) -> bool:
+        """Has every ScaledObject that is there been looked at, and none to be tried again?"""
+        queue = self._queue
+        return self.synced and not (len(queue) or queue.active or queue.delayed)
 
     @property
     def synced(self) -> bool:
