@@ -168,6 +168,10 @@ class Lifecycle:
         """The watch shows other replicas than before. Somebody else's scale from zero may count as work."""
         if before is None or after is None or after == managed.written:
             return
+        if after == 0:
+            managed.written = (
+                None  # What we wrote is over: the same count from zero may be somebody else's next.
+            )
         respected = annotations.respects_external_scale(managed.so.annotations)
         if respected and before == 0 < after and managed.in_charge:
             self.reporter.scaled_by_others(managed, self.clock.now())

@@ -96,6 +96,24 @@ async def test_somebody_elses_scale_from_zero_is_respected_for_a_cooldown_if_so_
         await run.until(lambda: run.replicas("kept") == 0)
 
 
+async def test_the_count_that_we_wrote_last_may_be_somebody_elses_too(redis):
+    async with controlled(redis, hpa_sync=6000) as run:
+        run.push()
+        run.deployment()
+        words = {"tidegate.dev/external-scale": "respect"}
+        run.scaled_object(cooldownPeriod=60, meta={"annotations": words})
+        await run.until(lambda: run.replicas() == 1)
+        run.clear()
+        await run.until(lambda: run.active() == ("False", "ScalerCooldown"))
+        run.scale(0)
+        await run.until(lambda: run.active() == ("False", "ScalerNotActive"))
+        await run.schedule(70)
+        run.scale(1)
+        await run.until(lambda: run.active() == ("False", "ScalerCooldown"))
+        assert run.replicas() == 1
+        await run.until(lambda: run.replicas() == 0)
+
+
 async def test_after_scale_in_waits_for_the_hpa_and_its_behavior(redis):
     slow = {"scaleDown": {"stabilizationWindowSeconds": 0, "policies": [
         {"type": "Pods", "value": 1, "periodSeconds": 20}]}}  # fmt: skip
