@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal, overload
 
 from metrics_adapter.attributes import NAMESPACE_PARTS, fields, segments
-from metrics_adapter.documents import GROUP, GROUP_VERSION, PATHS
+from metrics_adapter.documents import GROUP, GROUP_VERSION, INDEX, PATHS
 from metrics_adapter.selector import MalformedSelectorError, UnsupportedSelectorError, equalities
 from metrics_adapter.store import Metric, Sample, Stale, Store, Undeclared, Unserved
 
@@ -86,8 +86,10 @@ def route(method: str, path: str, query: str = "", accept: str = "") -> Route:
         asked = Telemetry()
     elif known in PATHS:
         asked = Document(known)
-    else:
+    elif path.startswith(f"/apis/{GROUP_VERSION}/"):
         return status(404, "the server could not find the requested resource", "NotFound", {})
+    else:
+        return Response(404, {"paths": INDEX})  # As every API server answers outside its groups.
     if method != "GET" and not (method == "HEAD" and isinstance(asked, Health)):
         return _not_allowed()
     if isinstance(asked, Query | Document) and not _acceptable(accept):

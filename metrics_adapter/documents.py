@@ -12,7 +12,7 @@ import msgspec
 
 from metrics_adapter import schemas
 
-__all__ = ["GROUP", "GROUP_VERSION", "PATHS", "Page", "pages"]
+__all__ = ["GROUP", "GROUP_VERSION", "INDEX", "PATHS", "Page", "pages"]
 
 GROUP: Final = "external.metrics.k8s.io"
 VERSION: Final = "v1beta1"
@@ -31,6 +31,9 @@ PATHS: Final = frozenset(
     }
 )
 """Every path with a page."""
+
+INDEX: Final = tuple(sorted((PATHS - {"/"}) | {"/healthz", "/livez", "/metrics", "/readyz"}))
+"""Every path that is always there, as `/` lists them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +57,8 @@ def pages(version: str) -> dict[str, Page]:
     }
     openapi = _page(schemas.openapi_v3(version, GROUP, VERSION))
     indexed = {"serverRelativeURL": f"{_OPENAPI_V3}?hash={openapi.etag.strip(chr(34))}"}
-    paths = sorted((PATHS - {"/"}) | {"/healthz", "/livez", "/metrics", "/readyz"})
     return {
-        "/": _page({"paths": paths}),
+        "/": _page({"paths": INDEX}),
         "/apis": _page({"kind": "APIGroupList", "apiVersion": "v1", "groups": [group]}),
         f"/apis/{GROUP}": _page({"kind": "APIGroup", "apiVersion": "v1", **group}),
         f"/apis/{GROUP_VERSION}": _page(

@@ -178,3 +178,10 @@ def test_what_kedas_adapter_answers_otherwise_is_ours_by_rule():
     rule, ours = promised(200, {"major": "1"}, path="/version")
     assert (rule, set(ours["body"])) == ("describes-itself", {"major", "minor", "gitVersion"})
     assert promised(403, {}, path="/version")[0] is None
+    aggregated, shape = (
+        {"kind": "APIGroupDiscoveryList", "items": []},
+        "application/json;as=APIGroupDiscoveryList",
+    )
+    for accepted, status in ((f"{shape},application/json", 200), (shape, 406)):
+        rule, ours = promised(200, aggregated, path="/apis", Accept=accepted)
+        assert (rule, ours["status"]) == ("describes-itself", status)

@@ -7,7 +7,6 @@ sentences that are KEDA's own (they are gists), what a record cut short, headers
 import asyncio
 import json
 import re
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -30,7 +29,8 @@ from scaler.kube.access import Access
 from scaler.kube.client import Kube
 from scaler.local.cluster import Cluster
 from scaler.local.tokens import issue
-from scaler.pki import client_context
+from scaler.pki import KeyPair, client_context, make_ca
+from scaler.pki import issue as certificate
 from scalers._lib import quantity
 
 Json = Any
@@ -42,7 +42,7 @@ WEAK = "weak"
 _TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 _LABEL = "scaledobject.keda.sh/name"
 _CUT = re.compile(r"\.\.\. \d+ more")
-_BAD = re.compile(r"\b(bad|wrong|invalid|unknown|garbage|expired|foreign)\b")
+_BAD = re.compile(r"\b(bad|wrong|invalid|unknown|garbage|expired|foreign|self-signed|other|another)\b")
 
 
 def accept(given: Record) -> str:
@@ -62,6 +62,17 @@ def recorded_items(recorded: Record) -> list[dict[str, Json]]:
     """The metrics of a recorded answer; none where it holds none."""
     body = (recorded.get("response") or {}).get("body")
     return list(body.get("items") or ()) if isinstance(body, dict) else []
+
+
+def shows_certificate(given: Record) -> bool:
+    """Was the request made with a client certificate that its words tell of?"""
+    what = given.get("what", "")
+    return what.startswith("direct") and "certificate" in what and "without a client certificate" not in what
+
+
+def shows_a_bad_one(given: Record) -> bool:
+    """And one that no CA of the cluster's had signed, or that held no longer?"""
+    return shows_certificate(given) and bool(_BAD.search(given["what"]))
 
 
 class World:
@@ -127,26 +138,28 @@ class World:
         query = request.get("query_raw") or urlencode(request.get("query") or {})
         root = f"https://127.0.0.1:{self.adapter.port}" if direct else self.cluster.url
         url = URL(root + request["path"] + (f"?{query}" if query else ""), encoded=True)
-        context = self._context(direct=direct, proxy=bool(request.get("client_certificate")))
+        context = client_context(self.ca if direct else self.cluster.ca, self._certificate(given))
         body = request.get("body")
-        async with (
-            aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(ssl=context),
-                auto_decompress=True,
-                skip_auto_headers=("Accept",),
-            ) as session,
-            session.request(
-                request["method"],
-                url,
-                headers=_sent(headers),
-                data=None if body is None else json.dumps(body),
-            ) as response,
-        ):
-            return response.status, dict(response.headers), await response.read()
+        connector = aiohttp.TCPConnector(ssl=context)
+        async with aiohttp.ClientSession(connector=connector, skip_auto_headers=("Accept",)) as session:
+            data = None if body is None else json.dumps(body)
+            try:
+                async with session.request(
+                    request["method"], url, headers=_sent(headers), data=data
+                ) as response:
+                    return response.status, dict(response.headers), await response.read()
+            except (aiohttp.ClientConnectionError, ConnectionError):
+                return 0, {}, b""  # TLS ended it.
 
-    def _context(self, *, direct: bool, proxy: bool) -> ssl.SSLContext:
-        pair = self.cluster.aggregator._front_proxy if proxy else None
-        return client_context(self.ca if direct else self.cluster.ca, pair)
+    def _certificate(self, given: Record) -> KeyPair | None:
+        """The client certificate that a request was made with, as far as its record says."""
+        if given["request"].get("client_certificate"):
+            return self.cluster.aggregator._front_proxy
+        if not shows_certificate(given):
+            return None
+        if _BAD.search(given["what"]):
+            return certificate(make_ca("another-ca"), "admin", client=True)
+        return certificate(self.cluster._ca, "admin", organizations=["system:masters"], client=True)
 
     async def row(self, namespace: str) -> list[str]:
         """What kubectl would print of the namespace's HPA, without its age: one as it stood then."""
@@ -184,7 +197,7 @@ class World:
 
     async def protocol(self) -> str | None:
         """What the adapter chooses of what an API server offers."""
-        context = self._context(direct=True, proxy=True)
+        context = client_context(self.ca, self.cluster.aggregator._front_proxy)
         context.set_alpn_protocols(["h2", "http/1.1"])
         _, writer = await asyncio.open_connection("127.0.0.1", self.adapter.port, ssl=context)
         try:

@@ -6,7 +6,7 @@ A rule looks at what was asked and answered, and changes the recorded `response`
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from wire import JSON, OTHER_WORDS, accept, object_name, recorded_items
+from wire import JSON, OTHER_WORDS, accept, object_name, recorded_items, shows_a_bad_one
 
 from metrics_adapter.documents import VERSION
 from scaler.app import VERSION as TIDEGATE
@@ -87,12 +87,22 @@ def _failure(recorded: Record, status: int, reason: str = "") -> dict[str, Any]:
 def _describes(given: Record, recorded: Record) -> bool:
     path = (given.get("request") or {}).get("path", "")
     answered = (recorded.get("response") or {}).get("status") == 200
-    return answered and (path == "/version" or path.startswith("/openapi"))
+    return answered and (path == "/version" or path.startswith("/openapi") or _aggregated(recorded))
+
+
+def _aggregated(recorded: Record) -> bool:
+    body = recorded["response"].get("body")
+    return isinstance(body, Mapping) and body.get("kind") == "APIGroupDiscoveryList"
 
 
 def _ours(given: Record, recorded: Record) -> dict[str, Any]:
     """Of a description of the server: that it is there, and what clients look for in it."""
     path = given["request"]["path"]
+    if _aggregated(recorded):
+        plain = any(each.strip() in {JSON, "*/*"} for each in accept(given).split(","))
+        body = {"kind": "APIGroupList"} if plain else {"kind": "Status", "code": 406}
+        headers = {"Content-Type": JSON, "Cache-Control": "no-cache, private"}
+        return _response(recorded, status=200 if plain else 406, headers=headers, body=body)
     if path == "/version":
         major, minor, _ = TIDEGATE.split(".", 2)
         return _response(recorded, body={"major": major, "minor": minor, "gitVersion": f"v{TIDEGATE}"})
@@ -100,6 +110,10 @@ def _ours(given: Record, recorded: Record) -> dict[str, Any]:
         key: value for key, value in recorded["response"]["body"].items() if key in {"swagger", "openapi"}
     }
     return _response(recorded, body=kept)
+
+
+def _bad_certificate(given: Record, recorded: Record) -> bool:
+    return (recorded.get("response") or {}).get("status") == 401 and shows_a_bad_one(given)
 
 
 WIRE_RULES: tuple[tuple[str, Callable[[Record, Record], bool], Callable[..., dict[str, Any]]], ...] = (
@@ -111,4 +125,9 @@ WIRE_RULES: tuple[tuple[str, Callable[[Record, Record], bool], Callable[..., dic
         lambda _given, recorded: _failure(recorded, 503, "ServiceUnavailable"),
     ),
     ("describes-itself", _describes, _ours),
+    (
+        "bad-certificate-ends-tls",
+        _bad_certificate,
+        lambda _given, recorded: _response(recorded, status=0, headers={}, body=""),
+    ),
 )

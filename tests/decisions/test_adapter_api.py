@@ -72,9 +72,6 @@ def test_a_value() -> None:
         (f"{LIVE}/status", SELECT, {}, 404, "NotFound", {}),
         (f"{BASE}/namespaces//s0-redis-wire", SELECT, {}, 404, "NotFound", {}),
         (f"{BASE}/namespaces/wire/s0-a%2Fb", SELECT, {}, 404, "NotFound", {}),
-        ("/apis/external.metrics.k8s.io/v1", "", {}, 404, "NotFound", {}),
-        ("/apis/../healthz", "", {}, 404, "NotFound", {}),
-        ("/api", "", {}, 404, "NotFound", {}),
         (LIVE, SELECT, {"method": "DELETE"}, 405, "MethodNotAllowed", {}),
         (LIVE, SELECT, {"method": "HEAD"}, 405, "MethodNotAllowed", {}),
         (BASE, "", {"method": "POST"}, 405, "MethodNotAllowed", {}),
@@ -388,6 +385,16 @@ SELECTORY = st.lists(
 ).map("".join)
 
 
+@pytest.mark.parametrize(
+    "path", ["/apis/external.metrics.k8s.io/v1", "/apis/../healthz", "/api", "/nothing", "//healthz", "*", ""]
+)
+def test_outside_the_group_what_is_not_there_is_answered_with_what_is(path: str) -> None:
+    answer = api.route("GET", path)
+    assert isinstance(answer, api.Response)
+    assert (answer.status, set(answer.body)) == (404, {"paths"})
+    assert {"/apis", BASE, "/healthz", "/openapi/v2"} <= set(answer.body["paths"])
+
+
 @given(
     method=st.sampled_from(["GET", "HEAD", "POST", "OPTIONS", "BREW"]),
     path=PATHY | ANY,
@@ -400,10 +407,8 @@ def test_whatever_is_asked_is_answered(method: str, path: str, query: str, accep
         asked = api.answer(asked, fed(), 100, refreshed=True)
     if isinstance(asked, api.Response):
         assert asked.status in {200, 400, 404, 405, 406, 500}
-        assert msgspec.json.decode(msgspec.json.encode(asked.body))["kind"] in {
-            "Status",
-            "ExternalMetricValueList",
-        }
+        body = msgspec.json.decode(msgspec.json.encode(asked.body))
+        assert body.get("kind") in {"Status", "ExternalMetricValueList"} or set(body) == {"paths"}
     else:
         assert isinstance(asked, api.Health | api.Document | api.Telemetry)
 
