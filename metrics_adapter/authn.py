@@ -171,6 +171,12 @@ class Trust:
             front = FrontProxy(ca, frozenset(names), **{key: value for key, value in given.items() if value})
         return cls(front, _pem(data, _CLIENT_CA) if data.get(_CLIENT_CA) else b"")
 
+    @property
+    def open_to_all(self) -> bool:
+        """May every client of the cluster pass for the front proxy: one CA for both, and no name asked for?"""
+        front = self.front_proxy
+        return front is not None and not front.names and not self._front.isdisjoint(self._client)
+
     def proxied(self, peer: Peer) -> FrontProxy | None:
         """The front proxy's terms, when the peer's chain leads to its CA; its name is not looked at."""
         return self.front_proxy if not self._front.isdisjoint(peer.chain) else None

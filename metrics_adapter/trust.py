@@ -92,6 +92,12 @@ class Published:
                 why=f"{_WHERE} names no CA of a front proxy, so no HPA is served",
                 mend="run the API server with its aggregation layer (--requestheader-client-ca-file)",
             )
+        if trust.open_to_all:
+            _log.warning(
+                "front_proxy_is_anybody",
+                why=f"{_WHERE}: the front proxy's CA is the client CA, and no names are asked for",
+                mend="give the API server a front-proxy CA of its own, or --requestheader-allowed-names",
+            )
         _log.info("trust_read" if first else "trust_changed", where=_WHERE)
 
     def _tell(self, problem: str, kind: str = "") -> None:

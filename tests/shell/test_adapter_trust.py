@@ -76,6 +76,16 @@ class TestTheConfigMap:
         person = peer("somebody")
         assert (trust.is_front_proxy(person), trust.knows(person)) == (False, True)
 
+    def test_one_ca_for_both_and_no_names_is_told_of(self) -> None:
+        shared = DATA | {"client-ca-file": DATA["requestheader-client-ca-file"]}
+        assert not Trust.from_config_map(shared).open_to_all
+        assert not Trust.from_config_map(DATA | {"requestheader-allowed-names": "[]"}).open_to_all
+        nameless = shared | {"requestheader-allowed-names": "[]"}
+        assert Trust.from_config_map(nameless).open_to_all
+        with capture_logs() as logs:
+            Published(None, SystemClock())._take(nameless)
+        assert [line["event"] for line in logs] == ["front_proxy_is_anybody", "trust_read"]
+
     def test_no_names_are_any_name_and_headers_have_defaults(self) -> None:
         for names in ({}, {"requestheader-allowed-names": ""}, {"requestheader-allowed-names": "[]"}):
             trust = Trust.from_config_map(
