@@ -14,9 +14,12 @@ from helm_python import Chart, HelmRenderError, HelmValuesError, lint
 from kubernetes import client
 
 from metrics_adapter.certificates import brought
+from metrics_adapter.feed.credentials import Folder
 from scaler import cli
 from scaler.commands.keda_flags import ignored
 from scaler.core.crds import crds
+from scaler.core.manifest import parse
+from scaler.core.rbac import Need, Reference, Settings, rights
 
 BUILT_IN = {
     "APIService": client.V1APIService,
@@ -35,20 +38,23 @@ BUILT_IN = {
 """Kubernetes' own schemas, as its client has them; an unknown field is an error there."""
 
 DEFAULT = {
-    "APIService": 1, "ClusterRole": 2, "ClusterRoleBinding": 3, "Deployment": 1, "NetworkPolicy": 1,
-    "PodDisruptionBudget": 1, "Role": 1, "RoleBinding": 2, "Secret": 1, "Service": 1, "ServiceAccount": 1,
+    "APIService": 1, "ClusterRole": 2, "ClusterRoleBinding": 3, "Deployment": 2, "NetworkPolicy": 2,
+    "PodDisruptionBudget": 2, "Role": 3, "RoleBinding": 4, "Secret": 2, "Service": 1, "ServiceAccount": 2,
 }  # fmt: skip
 DIFFERENT = {
-    "two namespaces": {"ClusterRole": 0, "ClusterRoleBinding": 1, "Role": 2, "RoleBinding": 3},
+    "two namespaces": {"ClusterRole": 0, "ClusterRoleBinding": 1, "Role": 4, "RoleBinding": 5},
     "two namespaces, cluster authentications": {
-        "ClusterRole": 1, "ClusterRoleBinding": 2, "Role": 4, "RoleBinding": 5,
+        "ClusterRole": 1, "ClusterRoleBinding": 2, "Role": 6, "RoleBinding": 7,
     },
-    "beside KEDA": {"APIService": 0},
-    "namespaces that opt in": {"Role": 3, "RoleBinding": 4},
-    "in place of KEDA, one namespace": {"ClusterRole": 0, "ClusterRoleBinding": 1, "Role": 2, "RoleBinding": 3},
-    "monitoring": {"Service": 2, "ServiceMonitor": 1, "PrometheusRule": 1},
+    "beside KEDA": {
+        "APIService": 0, "ClusterRoleBinding": 2, "Deployment": 1, "NetworkPolicy": 1, "PodDisruptionBudget": 1,
+        "Role": 1, "RoleBinding": 1, "Secret": 1, "Service": 0, "ServiceAccount": 1,
+    },
+    "namespaces that opt in": {"Role": 5, "RoleBinding": 6},
+    "in place of KEDA, one namespace": {"ClusterRole": 0, "ClusterRoleBinding": 1, "Role": 4, "RoleBinding": 5},
+    "monitoring": {"Service": 2, "ServiceMonitor": 2, "PrometheusRule": 1},
     "a certificate of one's own": {"Secret": 0},
-    "cert-manager": {"Secret": 0},
+    "cert-manager": {"Secret": 1},
     "an account and rights of one's own": {
         "ClusterRole": 0, "ClusterRoleBinding": 0, "Role": 0, "RoleBinding": 0, "ServiceAccount": 0,
     },
@@ -91,7 +97,7 @@ def test_every_object_is_valid_and_counted(case, rendered):
 
 
 def test_an_unknown_field_would_be_noticed(rendered):
-    (deployment,) = chart.of_kind(rendered["defaults"], "Deployment")
+    deployment = chart.deployments(rendered["defaults"])["controller"]
     pod = deployment["spec"]["template"]["spec"]
     wrong = {**deployment, "spec": {**deployment["spec"], "template": {"spec": {**pod, "contaners": []}}}}
     with pytest.raises(ValueError, match="contaners"):
@@ -108,16 +114,37 @@ def test_no_two_objects_have_one_name(case, rendered):
 
 
 @cases
-def test_the_command_line_is_one_that_run_takes(case, rendered):
-    command, *words = chart.args(rendered[case])
-    assert command == "run"
+def test_the_command_lines_are_such_as_run_takes(case, rendered):
     run = typer.main.get_command(cli.app).commands["run"]
-    context = run.make_context("run", list(words))
-    assert set(ignored(context.args)) <= {"--zap-log-level", "--kube-api-qps", "--leader-elect"}
-    assert context.params["secure_port"] == 6443
-    assert context.params["cluster_namespace"] == chart.NAMESPACE
-    wanted = chart.CASES[case].get("watchNamespace", "").replace(" ", "")
-    assert ",".join(context.params["namespace"] or []) == wanted
+    namespace, values = chart.NAMESPACE, chart.CASES[case]
+    found = chart.deployments(rendered[case])
+    assert set(found) == ({"controller"} if case == "beside KEDA" else {"controller", "adapter"})
+    for role, deployment in found.items():
+        command, *words = chart.args(deployment)
+        assert command == "run"
+        context = run.make_context("run", list(words))
+        assert set(ignored(context.args)) <= {"--zap-log-level", "--kube-api-qps", "--leader-elect", "--v"}
+        given = context.params
+        lease = f"{namespace}/{values.get('operator', {}).get('leaderElectionID', 'tidegate')}"
+        assert (given["role"], given["lease"]) == (role, lease)
+        assert str(given["feed_cert_dir"]) == "/certs/feed"
+        if role == "controller":
+            assert given["cluster_namespace"] == namespace
+            wanted = values.get("watchNamespace", "").replace(" ", "")
+            assert ",".join(given["namespace"] or []) == wanted
+            assert (given["feed_port"], given["mode"]) == (9666, values.get("mode", "act"))
+        else:
+            assert (given["secure_port"], str(given["tls_cert_file"])) == (6443, "/certs/tls.crt")
+
+
+def test_how_many_there_are(rendered):
+    found = {
+        case: [d["spec"]["replicas"] for d in chart.deployments(rendered[case]).values()]
+        for case in ("defaults", "beside KEDA", "placed", "nothing but the process")
+    }
+    assert found == {
+        "defaults": [2, 2], "beside KEDA": [1], "placed": [3, 2], "nothing but the process": [0, 1],
+    }  # fmt: skip
 
 
 # Rights.
@@ -127,7 +154,9 @@ def test_the_command_line_is_one_that_run_takes(case, rendered):
 def test_no_right_is_to_everything(case, rendered):
     for rule in rules(rendered[case], "Role", "ClusterRole"):
         assert "*" not in "".join(rule["apiGroups"] + rule["resources"] + rule["verbs"])
-        assert set(rule) == {"apiGroups", "resources", "verbs"}
+        named = rule.get("resourceNames", [])
+        assert set(rule) <= {"apiGroups", "resources", "verbs", "resourceNames"}
+        assert "*" not in named
 
 
 @cases
@@ -149,8 +178,55 @@ def test_secrets_and_pods_are_read_where_a_namespace_opts_in(case, rendered):
 def test_who_observes_may_write_nothing(rendered):
     verbs = {verb for rule in rules(rendered["beside KEDA"], "Role", "ClusterRole") for verb in rule["verbs"]}
     assert verbs == {"get", "list", "watch"}
-    assert "--mode=observe" in chart.args(rendered["beside KEDA"])
+    assert "--mode=observe" in chart.args(chart.deployments(rendered["beside KEDA"])["controller"])
     assert "tidegate compare" in chart.texts(chart.CASES["beside KEDA"])[chart.NOTES]
+
+
+def test_the_controllers_rights_are_those_that_are_used():
+    """What `tidegate rbac` prints for an object that uses all of them; a chart cannot know names."""
+    document = {
+        "apiVersion": "keda.sh/v1alpha1",
+        "kind": "ScaledObject",
+        "metadata": {"name": "worker", "namespace": "shop"},
+        "spec": {
+            "scaleTargetRef": {"name": "web"},
+            "triggers": [{"type": "kubernetes-workload", "metadata": {}}],
+        },
+    }
+    kinds = ("Secret", "ConfigMap", "ServiceAccount", "Token")
+    references = frozenset(
+        {
+            *(Reference(kind, "shop", "x") for kind in kinds),
+            Reference("ClusterTriggerAuthentication", "", "x"),
+        }
+    )
+    need = Need(so=parse(document).scaled_object, target=("apps", "deployments"), references=references)
+    used = {(right.group, right.resource, right.verb) for right in rights([need], Settings())}
+    values = {
+        "scaleTargets": ["apps/deployments"],
+        "secretNamespaces": ["shop"],
+        "boundServiceAccountTokens": True,
+    }
+    objects = [
+        obj
+        for obj in chart.render(values)
+        if obj["metadata"]["labels"].get("app.kubernetes.io/component") == "controller"
+    ]
+    given = {
+        (group, resource, verb)
+        for rule in rules(objects, "Role", "ClusterRole")
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    seen = {
+        ("", name, verb)
+        for name in ("secrets", "configmaps", "serviceaccounts")
+        for verb in ("list", "watch")
+    }
+    lease = {("coordination.k8s.io", "leases", verb) for verb in ("create", "get", "update")}
+    # By list and watch a rotated Secret acts at once.
+    assert given == used | seen | lease
 
 
 def test_tokens_are_asked_for_only_where_said(rendered):
@@ -180,105 +256,172 @@ def test_targets_are_the_listed_ones(rendered):
 
 
 @cases
-def test_every_binding_has_its_role_and_our_account(case, rendered):
+def test_every_binding_has_its_role_and_one_of_our_accounts(case, rendered):
     objects = rendered[case]
-    (deployment,) = chart.of_kind(objects, "Deployment")
-    account = deployment["spec"]["template"]["spec"]["serviceAccountName"]
+    accounts = {
+        role: found["spec"]["template"]["spec"]["serviceAccountName"]
+        for role, found in chart.deployments(objects).items()
+    }
     made = {(o["kind"], o["metadata"].get("namespace"), o["metadata"]["name"]) for o in objects}
+    of_kubernetes = set()
     for binding in chart.of_kind(objects, "RoleBinding") + chart.of_kind(objects, "ClusterRoleBinding"):
         role, where = binding["roleRef"], binding["metadata"].get("namespace")
-        if where == "kube-system":
-            assert role["name"] == "extension-apiserver-authentication-reader"
-        elif role["name"] == "system:auth-delegator":
-            assert (binding["kind"], role["kind"]) == ("ClusterRoleBinding", "ClusterRole")
-        else:
-            assert (role["kind"], where, role["name"]) in made
-        assert binding["subjects"] == [
-            {"kind": "ServiceAccount", "name": account, "namespace": chart.NAMESPACE}
+        part = binding["metadata"]["labels"]["app.kubernetes.io/component"]
+        if (role["kind"], where, role["name"]) not in made:
+            of_kubernetes.add((part, where, role["name"]))
+        subject = {"kind": "ServiceAccount", "name": accounts[part], "namespace": chart.NAMESPACE}
+        assert binding["subjects"] == [subject]
+    assert of_kubernetes in (
+        set(),
+        {
+            ("adapter", "kube-system", "extension-apiserver-authentication-reader"),
+            ("adapter", None, "system:auth-delegator"),
+        },
+    )
+    assert bool(of_kubernetes) == (case not in {"beside KEDA", "an account and rights of one's own"})
+
+
+def test_the_lease_is_the_one_that_is_held(rendered):
+    for case in ("defaults", "placed"):
+        objects = rendered[case]
+        (held,) = [
+            w for w in chart.args(chart.deployments(objects)["controller"]) if w.startswith("--lease=")
         ]
+        leases = [rule for rule in rules(objects, "Role") if rule["resources"] == ["leases"]]
+        named = [rule for rule in leases if "create" not in rule["verbs"]]
+        assert len(named) == 2
+        assert all([f"--lease={chart.NAMESPACE}/{rule['resourceNames'][0]}"] == [held] for rule in named)
 
 
 # The pod.
 
 
 @cases
-def test_the_pod_is_restricted(case, rendered):
-    (deployment,) = chart.of_kind(rendered[case], "Deployment")
-    pod = deployment["spec"]["template"]["spec"]
-    (container,) = pod["containers"]
-    assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "capabilities": {"drop": ["ALL"]},
-        "readOnlyRootFilesystem": True,
+def test_the_pods_are_restricted(case, rendered):
+    for role, deployment in chart.deployments(rendered[case]).items():
+        pod = deployment["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        assert pod["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        }
+        assert deployment["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+        # `tidegate explain` finds the journal by these.
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        assert (labels["app.kubernetes.io/name"], labels["app.kubernetes.io/component"]) == ("tidegate", role)
+        ports = {port["name"] for port in container["ports"]}
+        assert ports == ({"feed", "metrics"} if role == "controller" else {"https", "metrics"})
+
+
+def test_where_and_what_the_pods_are(rendered):
+    def pods(case):
+        return [d["spec"]["template"]["spec"] for d in chart.deployments(rendered[case]).values()]
+
+    for pod in pods("placed"):
+        assert pod["priorityClassName"] == "system-cluster-critical"
+        assert pod["affinity"] == {"nodeAffinity": {}}
+    assert all("podAntiAffinity" in pod["affinity"] for pod in pods("defaults"))
+    images = {pod["containers"][0]["image"] for pod in pods("an image of one's own")}
+    assert images == {"registry.example/team/tidegate@sha256:" + "0" * 64}
+    accounts = {
+        a["metadata"]["name"]: a for a in chart.of_kind(rendered["an identity of AWS"], "ServiceAccount")
     }
-    assert deployment["spec"]["replicas"] <= 1
-    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
-    # `tidegate explain` finds the journal by these.
-    labels, ports = deployment["spec"]["template"]["metadata"]["labels"], container["ports"]
-    assert (labels["app.kubernetes.io/name"], labels["app.kubernetes.io/component"]) == (
-        "tidegate",
-        "controller",
-    )
-    assert {port["name"] for port in ports} == {"https", "metrics"}
-
-
-def test_where_and_what_the_pod_is(rendered):
-    placed = chart.of_kind(rendered["placed"], "Deployment")[0]["spec"]["template"]["spec"]
-    assert placed["priorityClassName"] == "system-cluster-critical"
-    assert placed["affinity"] == {"nodeAffinity": {}}
-    apart = chart.of_kind(rendered["defaults"], "Deployment")[0]["spec"]["template"]["spec"]["affinity"]
-    assert "podAntiAffinity" in apart
-    own = chart.of_kind(rendered["an image of one's own"], "Deployment")[0]["spec"]["template"]["spec"]
-    assert own["containers"][0]["image"] == "registry.example/team/tidegate@sha256:" + "0" * 64
-    (account,) = chart.of_kind(rendered["an identity of AWS"], "ServiceAccount")
-    assert account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"] == "arn:aws:iam::1:role/t"
+    annotations = accounts["tidegate"]["metadata"]["annotations"]
+    assert annotations["eks.amazonaws.com/role-arn"] == "arn:aws:iam::1:role/t"
+    assert "annotations" not in accounts["tidegate-adapter"]["metadata"]
 
 
 def test_names_in_place_of_keda(rendered):
     names = {(o["kind"], o["metadata"]["name"]) for o in rendered["in place of KEDA"]}
     assert {
         ("Deployment", "keda-operator"),
+        ("Deployment", "keda-operator-metrics-apiserver"),
         ("Service", "keda-operator-metrics-apiserver"),
         ("ServiceAccount", "keda-operator"),
         ("ClusterRole", "keda-operator"),
     } <= names
-    (deployment,) = chart.of_kind(rendered["in place of KEDA"], "Deployment")
-    assert deployment["spec"]["template"]["metadata"]["labels"]["app"] == "keda-operator"
+    found = chart.deployments(rendered["in place of KEDA"])
+    apps = {role: d["spec"]["template"]["metadata"]["labels"]["app"] for role, d in found.items()}
+    assert apps == {"controller": "keda-operator", "adapter": "keda-operator-metrics-apiserver"}
 
 
 # External metrics.
 
 
 @pytest.mark.parametrize("case", ["defaults", "in place of KEDA"])
-def test_the_made_certificate_is_the_one_the_api_server_wants(case, rendered, tmp_path):
+def test_the_made_certificates_are_those_that_are_wanted(case, rendered, tmp_path):
     objects = rendered[case]
-    (secret,), (service,) = chart.of_kind(objects, "Secret"), chart.of_kind(objects, "APIService")
-    data = {key: base64.b64decode(value) for key, value in secret["data"].items()}
-    assert set(data) == {"ca.crt", "tls.crt", "tls.key"}
-    assert base64.b64decode(service["spec"]["caBundle"]) == data["ca.crt"]
+    (service,) = chart.of_kind(objects, "APIService")
+    secrets = {}
+    for secret in chart.of_kind(objects, "Secret"):
+        name = secret["metadata"]["name"]
+        secrets[name] = {key: base64.b64decode(value) for key, value in secret["data"].items()}
+        (tmp_path / name).mkdir()
+        for key, data in secrets[name].items():
+            (tmp_path / name / key).write_bytes(data)
+        ca = x509.load_pem_x509_certificate(secrets[name]["ca.crt"])
+        x509.load_pem_x509_certificate(secrets[name]["tls.crt"]).verify_directly_issued_by(ca)
+    serving = next(name for name in secrets if not name.endswith("-feed"))
+    assert base64.b64decode(service["spec"]["caBundle"]) == secrets[serving]["ca.crt"]
     name = f"{service['spec']['service']['name']}.{chart.NAMESPACE}.svc"
-    for key in ("tls.crt", "tls.key"):
-        (tmp_path / key).write_bytes(data[key])
-    brought(tmp_path / "tls.crt", tmp_path / "tls.key", name)
-    ca = x509.load_pem_x509_certificate(data["ca.crt"])
-    x509.load_pem_x509_certificate(data["tls.crt"]).verify_directly_issued_by(ca)
+    brought(tmp_path / serving / "tls.crt", tmp_path / serving / "tls.key", name)
+    feed = next(name for name in secrets if name.endswith("-feed"))
+    assert Folder(tmp_path / feed).read().ca == secrets[feed]["ca.crt"]
 
 
 @cases
-def test_the_services_lead_to_the_pod(case, rendered):
+def test_what_is_mounted_is_made_or_brought(case, rendered):
+    made = {secret["metadata"]["name"] for secret in chart.of_kind(rendered[case], "Secret")}
+    for role, deployment in chart.deployments(rendered[case]).items():
+        volumes = deployment["spec"]["template"]["spec"]["volumes"]
+        (mounted,) = [
+            volume["projected"]["sources"] for volume in volumes if volume["name"] == "certificates"
+        ]
+        names = {source["secret"]["name"] for source in mounted}
+        assert names <= made | {"mine", "mine-too"}
+        assert len(names) == (1 if role == "controller" else 2)
+
+
+@cases
+def test_the_services_lead_to_the_pods(case, rendered):
     objects = rendered[case]
-    (deployment,) = chart.of_kind(objects, "Deployment")
-    labels = deployment["spec"]["template"]["metadata"]["labels"]
-    ports = {port["name"] for port in deployment["spec"]["template"]["spec"]["containers"][0]["ports"]}
+    found = chart.deployments(objects)
     services = {s["metadata"]["name"]: s for s in chart.of_kind(objects, "Service")}
     for service in services.values():
-        assert service["spec"]["selector"].items() <= labels.items()
+        (pod,) = [
+            deployment["spec"]["template"]
+            for deployment in found.values()
+            if service["spec"]["selector"].items()
+            <= deployment["spec"]["template"]["metadata"]["labels"].items()
+        ]
+        ports = {port["name"] for port in pod["spec"]["containers"][0]["ports"]}
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
     for api in chart.of_kind(objects, "APIService"):
         place = api["spec"]["service"]
         assert place["port"] in {port["port"] for port in services[place["name"]]["spec"]["ports"]}
         assert "insecureSkipTLSVerify" not in api["spec"]
+
+
+@cases
+def test_selectors_and_policies_tell_the_two_apart(case, rendered):
+    objects = rendered[case]
+    for role, deployment in chart.deployments(objects).items():
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        assert deployment["spec"]["selector"]["matchLabels"].items() <= labels.items()
+        for other, another in chart.deployments(objects).items():
+            selector = another["spec"]["selector"]["matchLabels"]
+            assert (selector.items() <= labels.items()) == (other == role)
+        ports = {
+            port["containerPort"] for port in deployment["spec"]["template"]["spec"]["containers"][0]["ports"]
+        }
+        for policy in chart.of_kind(objects, "NetworkPolicy"):
+            if policy["spec"]["podSelector"]["matchLabels"].items() <= labels.items():
+                let = {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]}
+                assert let == (ports - {9666} if case == "beside KEDA" else ports)
+                for rule in policy["spec"]["ingress"]:
+                    assert ("from" in rule) == ({port["port"] for port in rule["ports"]} == {9666})
 
 
 def test_alerts_are_about_metrics_that_exist(rendered):
@@ -295,7 +438,8 @@ def test_alerts_are_about_metrics_that_exist(rendered):
 # Values.
 
 
-def test_what_is_generated_is_up_to_date():
+def test_what_is_generated_is_up_to_date(monkeypatch):
+    monkeypatch.syspath_prepend(chart.ROOT / "deploy")
     path = Path(chart.ROOT / "deploy" / "generate.py")
     spec = importlib.util.spec_from_file_location("deploy_generate", path)
     generate = importlib.util.module_from_spec(spec)
@@ -329,14 +473,11 @@ def test_values_of_keda_that_mean_nothing_are_listed():
         "crds",
         "http",
         "image.keda",
-        "metricsServer",
+        "metricsServer.useHostNetwork",
         "operator.livenessProbe",
         "permissions",
-        "prometheus.metricServer",
-        "resources.metricServer",
         "webhooks",
     }
-    assert "one replica was made" in notes
     assert "no effect" not in chart.texts()[chart.NOTES]
 
 

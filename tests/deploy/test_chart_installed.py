@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from contextlib import contextmanager
 
 import chart
@@ -68,14 +69,31 @@ def as_account(kubectl, home, name="tidegate"):
     return Kubectl(file, home)
 
 
-def command_line(kubectl, home):
-    """The words of the rendered container, with the certificate where a test can have it, and free ports."""
-    spec = kubectl.get("deployment", "tidegate", "-n", chart.NAMESPACE)["spec"]["template"]["spec"]
-    data = kubectl.get("secret", "tidegate-certs", "-n", chart.NAMESPACE)["data"]
-    for key in ("tls.crt", "tls.key"):
-        (home / key).write_bytes(base64.b64decode(data[key]))
-    changed = {"--secure-port=6443": "--secure-port=0", "--metrics-port=8080": "--metrics-port=0"}
-    return [changed.get(word, word).replace("/certs/", f"{home}/") for word in spec["containers"][0]["args"]]
+def command_line(kubectl, home, name="tidegate"):
+    """The words of the rendered container, with the certificates where a test can have them, and free ports."""
+    spec = kubectl.get("deployment", name, "-n", chart.NAMESPACE)["spec"]["template"]["spec"]
+    (sources,) = [v["projected"]["sources"] for v in spec["volumes"] if v["name"] == "certificates"]
+    for source in (source["secret"] for source in sources):
+        data = kubectl.get("secret", source["name"], "-n", chart.NAMESPACE)["data"]
+        for item in source["items"]:
+            file = home / name / item["path"]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(base64.b64decode(data[item["key"]]))
+    words = [re.sub(r"^(--\w+-port)=\d+$", r"\1=0", word) for word in spec["containers"][0]["args"]]
+    return [word.replace("=/certs", f"={home / name}") for word in words]
+
+
+@contextmanager
+def part(kubectl, home, name):
+    """A rendered container's process with its ServiceAccount's token, as a pod would have it."""
+    account = as_account(kubectl, home, name)
+    words = command_line(kubectl, home, name)
+    with running(
+        *words, "--kubeconfig", account.kubeconfig, home=home, name=name, POD_IP="127.0.0.1"
+    ) as command:
+        command.until(lambda: command.events("running"), "it runs")
+        yield command
+        assert command.stop() == 0
 
 
 def lead_to(kubectl, port):
@@ -87,11 +105,11 @@ def lead_to(kubectl, port):
 
 def scaled(kubectl):
     """Three replicas, by the HPA's own reading of our metric."""
-    deployment, (hpa,) = (
+    deployment, hpas = (
         kubectl.get("deployment", "web", "-n", "shop"),
         kubectl.get("hpa", "-n", "shop")["items"],
     )
-    conditions = {c["type"]: c["status"] for c in hpa.get("status", {}).get("conditions", ())}
+    conditions = {c["type"]: c["status"] for hpa in hpas for c in hpa.get("status", {}).get("conditions", ())}
     return deployment["spec"]["replicas"] == 3 and conditions.get("ScalingActive") == "True"
 
 
@@ -104,29 +122,32 @@ def test_the_shipped_command_scales_with_no_more_than_these_rights(tmp_path, val
         account = as_account(kubectl, tmp_path)
         assert "orbidden" in account("get", "secrets", "-n", "shop", code=1)
         assert "orbidden" in account("get", "pods", "-n", "shop", code=1)
-        words = command_line(kubectl, tmp_path)
-        with running(*words, "--kubeconfig", account.kubeconfig, home=tmp_path, name="run") as command:
-            command.until(lambda: command.events("ready"), "the watches are synced")
-            lead_to(kubectl, int(command.events("running")[0]["metrics_api"].rpartition(":")[2]))
+        adapters = as_account(kubectl, tmp_path, "tidegate-adapter")
+        assert "orbidden" in adapters("get", "so", "-n", "shop", code=1)
+        with (
+            part(kubectl, tmp_path, "tidegate") as controller,
+            part(kubectl, tmp_path, "tidegate-adapter") as adapter,
+        ):
+            for command in (controller, adapter):
+                command.until(lambda command=command: command.events("ready"), "it is ready")
+            lead_to(kubectl, int(adapter.events("running")[0]["metrics_api"].rpartition(":")[2]))
             kubectl.apply(OBJECTS)
             until(lambda: scaled(kubectl), "three replicas by the HPA")
             ready = kubectl.get("so", "web", "-n", "shop")["status"]["conditions"][0]
             assert (ready["type"], ready["status"]) == ("Ready", "True")
             kubectl("delete", "so", "web", "-n", "shop")
             until(lambda: not kubectl.get("hpa", "-n", "shop")["items"], "the HPA is gone")
+            assert "orbidden" not in adapter.err
             # Without watchNamespace nothing is asked that is refused.
-            refused = [line for line in command.err.splitlines() if "orbidden" in line]
+            refused = [line for line in controller.err.splitlines() if "orbidden" in line]
             assert bool(refused) == bool(values), refused
-            assert command.stop() == 0
 
 
 def test_beside_keda_it_decides_and_asks_for_nothing_it_may_not(tmp_path):
     with cluster(tmp_path) as (kubectl, helm):
         helm.install(chart.CHART, "tidegate", {"mode": "observe"})
         assert "NotFound" in kubectl("get", "apiservice", API, code=1)
-        account = as_account(kubectl, tmp_path)
-        words = command_line(kubectl, tmp_path)
-        with running(*words, "--kubeconfig", account.kubeconfig, home=tmp_path, name="run") as command:
+        with part(kubectl, tmp_path, "tidegate") as command:
             command.until(lambda: command.events("ready"), "the watches are synced")
             kubectl.apply(OBJECTS)
             port = command.events("running")[0]["metrics"].rpartition(":")[2]
@@ -135,7 +156,6 @@ def test_beside_keda_it_decides_and_asks_for_nothing_it_may_not(tmp_path):
             assert kubectl.get("deployment", "web", "-n", "shop")["spec"]["replicas"] == 0
             assert not kubectl.get("hpa", "-n", "shop")["items"]
             assert "orbidden" not in command.err
-            assert command.stop() == 0
 
 
 def test_an_upgrade_keeps_the_certificate_and_uninstalling_keeps_the_crds(tmp_path):

@@ -8,6 +8,7 @@ import yaml
 from command_line import tidegate, until, up
 
 from metrics_adapter.certificates import brought
+from metrics_adapter.feed.credentials import Folder
 from scaler.commands import install
 
 IMAGE = "registry.example:5000/team/tidegate@sha256:" + "0" * 64
@@ -37,7 +38,8 @@ def test_it_is_the_chart_by_its_defaults():
         texts = loaded.render(values, name="tidegate", namespace="ops")
     helm = [o for path, text in texts.items() if path != chart.NOTES for o in yaml.safe_load_all(text) if o]
     helm = [stripped(obj, None) for obj in helm if obj["kind"] != "Secret"]
-    home, secret, *rest = yaml.safe_load_all(install.manifests("ops", IMAGE))
+    home, secret, feed, *rest = yaml.safe_load_all(install.manifests("ops", IMAGE))
+    assert [obj["kind"] for obj in (secret, feed)] == ["Secret", "Secret"]
     assert home == {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "ops"}}
     plain = [stripped(obj, secret) for obj in rest]
     key = lambda obj: (obj["kind"], obj["metadata"]["name"])  # noqa: E731
@@ -45,22 +47,32 @@ def test_it_is_the_chart_by_its_defaults():
     assert "CustomResourceDefinition" not in {obj["kind"] for obj in rest}
 
 
-def test_the_certificate_is_made_for_it_and_a_new_one_restarts_the_pods(tmp_path):
-    text = install.manifests("ops", IMAGE)
+def printed(namespace="ops"):
+    """What is printed: (kind, name) → the object, and the text."""
+    text = install.manifests(namespace, IMAGE)
+    return {(obj["kind"], obj["metadata"]["name"]): obj for obj in yaml.safe_load_all(text)}, text
+
+
+def test_the_certificates_are_made_for_it_and_new_ones_restart_the_pods(tmp_path):
+    objects, text = printed()
     assert not [
         word for word in (install.NAMESPACE, install.IMAGE, install.CA, install.CERTIFICATE) if word in text
     ]
-    objects = {obj["kind"]: obj for obj in yaml.safe_load_all(text)}
-    data = {key: base64.b64decode(value) for key, value in objects["Secret"]["data"].items()}
-    for key in ("tls.crt", "tls.key"):
-        (tmp_path / key).write_bytes(data[key])
-    brought(tmp_path / "tls.crt", tmp_path / "tls.key", "tidegate-metrics.ops.svc")
-    assert base64.b64decode(objects["APIService"]["spec"]["caBundle"]) == data["ca.crt"]
-    mounted = objects["Deployment"]["spec"]["template"]["spec"]["volumes"][0]["secret"]["secretName"]
-    assert mounted == objects["Secret"]["metadata"]["name"]
-    again = {obj["kind"]: obj for obj in yaml.safe_load_all(install.manifests("ops", IMAGE))}
-    one, other = (o["Deployment"]["spec"]["template"]["metadata"]["annotations"] for o in (objects, again))
-    assert one != other
+    for name in ("tidegate-certs", "tidegate-feed"):
+        (tmp_path / name).mkdir()
+        for key, value in objects["Secret", name]["data"].items():
+            (tmp_path / name / key).write_bytes(base64.b64decode(value))
+    serving = tmp_path / "tidegate-certs"
+    brought(serving / "tls.crt", serving / "tls.key", "tidegate-metrics.ops.svc")
+    Folder(tmp_path / "tidegate-feed")
+    (service,) = [obj for (kind, _), obj in objects.items() if kind == "APIService"]
+    assert base64.b64decode(service["spec"]["caBundle"]) == (serving / "ca.crt").read_bytes()
+    again, _ = printed()
+    for name in ("tidegate", "tidegate-adapter"):
+        one, other = (o["Deployment", name]["spec"]["template"] for o in (objects, again))
+        assert one["metadata"]["annotations"] != other["metadata"]["annotations"]
+        mounted = [source["secret"]["name"] for source in one["spec"]["volumes"][0]["projected"]["sources"]]
+        assert all(("Secret", secret) in objects for secret in mounted)
 
 
 @pytest.mark.parametrize(

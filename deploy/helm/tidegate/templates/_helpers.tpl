@@ -1,4 +1,5 @@
-{{/* Names, labels and what several templates ask. Every definition is called with the root, unless it says otherwise. */}}
+{{/* Names, labels and what several templates ask. Every definition is called with the root, unless it says otherwise.
+A part is `operator` (the controllers) or `metricsServer` (the adapters), as KEDA's chart names them. */}}
 
 {{- define "tidegate.fullname" -}}
 {{- if .Values.fullnameOverride -}}
@@ -20,6 +21,15 @@ keda-operator
 {{- end -}}
 {{- end -}}
 
+{{/* The Deployment of the adapters. */}}
+{{- define "tidegate.metricsServer" -}}
+{{- if .Values.compat.keda -}}
+{{- include "tidegate.operator" . }}-metrics-apiserver
+{{- else -}}
+{{- include "tidegate.fullname" . }}-adapter
+{{- end -}}
+{{- end -}}
+
 {{- define "tidegate.metricsService" -}}
 {{- if .Values.compat.keda -}}
 {{- include "tidegate.operator" . }}-metrics-apiserver
@@ -32,11 +42,18 @@ keda-operator
 {{- .Values.certificates.secretName | default (printf "%s-certs" (include "tidegate.fullname" .)) -}}
 {{- end -}}
 
+{{- define "tidegate.feedCertificates" -}}
+{{- .Values.certificates.feed.secretName | default (printf "%s-feed" (include "tidegate.fullname" .)) -}}
+{{- end -}}
+
+{{/* A part's ServiceAccount: called with (list root part). */}}
 {{- define "tidegate.serviceAccount" -}}
-{{- if .Values.serviceAccount.operator.create -}}
-{{- .Values.serviceAccount.operator.name | default (include "tidegate.operator" .) -}}
+{{- $root := index . 0 -}}
+{{- $account := get $root.Values.serviceAccount (ternary "operator" "metricServer" (eq (index . 1) "operator")) -}}
+{{- if $account.create -}}
+{{- $account.name | default (include (printf "tidegate.%s" (index . 1)) $root) -}}
 {{- else -}}
-{{- .Values.serviceAccount.operator.name | default "default" -}}
+{{- $account.name | default "default" -}}
 {{- end -}}
 {{- end -}}
 
@@ -48,15 +65,21 @@ keda-operator
 {{- if .Values.image.digest -}}@{{ .Values.image.digest }}{{- else -}}:{{ .Values.image.tag | default .Chart.AppVersion }}{{- end -}}
 {{- end -}}
 
-{{/* The pods' own labels; `tidegate explain` finds them by the first and the last. */}}
+{{/* Does anybody ask for external metrics here? One who observes leaves them to another. */}}
+{{- define "tidegate.serves" -}}
+{{- if eq .Values.mode "act" }}yes{{ end -}}
+{{- end -}}
+
+{{/* A part's pods' own labels: called with (list root part). `tidegate explain` finds controllers by the first and the last. */}}
 {{- define "tidegate.selector" -}}
 app.kubernetes.io/name: tidegate
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: controller
+app.kubernetes.io/instance: {{ (index . 0).Release.Name }}
+app.kubernetes.io/component: {{ ternary "controller" "adapter" (eq (index . 1) "operator") }}
 {{- end -}}
 
 {{- define "tidegate.labels" -}}
-{{ include "tidegate.selector" . }}
+app.kubernetes.io/name: tidegate
+app.kubernetes.io/instance: {{ .Release.Name }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: tidegate
 app.kubernetes.io/managed-by: {{ .Release.Service }}
@@ -66,7 +89,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end -}}
 
-{{/* metadata of an object: called with (list root name namespace annotations); an empty namespace is none. */}}
+{{/* metadata of an object: called with (list root name namespace annotations part); an empty namespace or part is none. */}}
 {{- define "tidegate.metadata" -}}
 {{- $root := index . 0 -}}
 name: {{ index . 1 }}
@@ -75,6 +98,9 @@ namespace: {{ . }}
 {{- end }}
 labels:
   {{- include "tidegate.labels" $root | nindent 2 }}
+  {{- with index . 4 }}
+  app.kubernetes.io/component: {{ ternary "controller" "adapter" (eq . "operator") }}
+  {{- end }}
 {{- with mergeOverwrite (dict) $root.Values.additionalAnnotations (index . 3) }}
 annotations:
   {{- toYaml . | nindent 2 }}
@@ -90,42 +116,14 @@ annotations:
 {{- $found | uniq | toJson -}}
 {{- end -}}
 
+{{/* Called with the level of a value. */}}
 {{- define "tidegate.logLevel" -}}
-{{- $level := toString .Values.logging.operator.level -}}
+{{- $level := toString . -}}
 {{- if regexMatch "^[0-9]+$" $level -}}
 {{- ternary "info" "debug" (eq $level "0") -}}
 {{- else -}}
 {{- $level -}}
 {{- end -}}
-{{- end -}}
-
-{{/* The command line of the container, one word an item. */}}
-{{- define "tidegate.args" -}}
-- run
-- --role=all
-- {{ printf "--bind-address=%s" .Values.listenAddress | quote }}
-- --secure-port={{ .Values.service.portHttpsTarget | int }}
-- {{ printf "--metrics-address=%s" .Values.listenAddress | quote }}
-- --metrics-port={{ .Values.prometheus.operator.port | int }}
-- --tls-cert-file={{ .Values.certificates.mountPath }}/tls.crt
-- --tls-private-key-file={{ .Values.certificates.mountPath }}/tls.key
-- --cluster-namespace={{ .Release.Namespace }}
-{{- if ne .Values.mode "act" }}
-- --mode={{ .Values.mode }}
-{{- end }}
-{{- range include "tidegate.namespaces" . | fromJsonArray }}
-- --namespace={{ . }}
-{{- end }}
-- --log-level={{ include "tidegate.logLevel" . }}
-{{- with .Values.extraArgs.keda }}
-{{- if kindIs "map" . }}
-{{- range $name, $value := . }}
-- {{ printf "--%s=%v" $name $value | quote }}
-{{- end }}
-{{- else }}
-{{- toYaml . | nindent 0 }}
-{{- end }}
-{{- end }}
 {{- end -}}
 
 {{/* Values that are given and mean nothing here, one path a line: what values.yaml does not have. */}}

@@ -42,6 +42,25 @@
 {{- end }}
 {{- end -}}
 
+{{/* To lead, or to stand by. */}}
+{{- define "tidegate.rules.lease" -}}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [{{ .Values.operator.leaderElectionID }}]
+  verbs: [get, update]
+{{- end -}}
+
+{{/* To see who leads, and where. */}}
+{{- define "tidegate.rules.leader" -}}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [{{ .Values.operator.leaderElectionID }}]
+  verbs: [list, watch]
+{{- end -}}
+
 {{- define "tidegate.rules.events" -}}
 - apiGroups: [events.k8s.io]
   resources: [events]
@@ -67,33 +86,33 @@
   verbs: [list, watch]
 {{- end -}}
 
-{{/* A role and its binding to our ServiceAccount: called with (list root name namespace rules); no namespace: a ClusterRole. */}}
+{{/* A role and its binding to a part's ServiceAccount: called with (list root name namespace rules part); no namespace: a ClusterRole. */}}
 {{- define "tidegate.role" -}}
 {{- $root := index . 0 -}}
 {{- $kind := ternary "Role" "ClusterRole" (ne (index . 2) "") -}}
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ $kind }}
 metadata:
-  {{- include "tidegate.metadata" (list $root (index . 1) (index . 2) (dict)) | nindent 2 }}
+  {{- include "tidegate.metadata" (list $root (index . 1) (index . 2) (dict) (index . 4)) | nindent 2 }}
 rules:
   {{- index . 3 | nindent 2 }}
 ---
-{{ include "tidegate.binding" (list $root (index . 1) (index . 2) $kind (index . 1)) }}
+{{ include "tidegate.binding" (list $root (index . 1) (index . 2) $kind (index . 1) (index . 4)) }}
 {{- end -}}
 
-{{/* A binding to our ServiceAccount: called with (list root name namespace kind role). */}}
+{{/* A binding to a part's ServiceAccount: called with (list root name namespace kind role part). */}}
 {{- define "tidegate.binding" -}}
 {{- $root := index . 0 -}}
 apiVersion: rbac.authorization.k8s.io/v1
 kind: {{ ternary "RoleBinding" "ClusterRoleBinding" (ne (index . 2) "") }}
 metadata:
-  {{- include "tidegate.metadata" (list $root (index . 1) (index . 2) (dict)) | nindent 2 }}
+  {{- include "tidegate.metadata" (list $root (index . 1) (index . 2) (dict) (index . 5)) | nindent 2 }}
 roleRef:
   apiGroup: rbac.authorization.k8s.io
   kind: {{ index . 3 }}
   name: {{ index . 4 }}
 subjects:
   - kind: ServiceAccount
-    name: {{ include "tidegate.serviceAccount" $root }}
+    name: {{ include "tidegate.serviceAccount" (list $root (index . 5)) }}
     namespace: {{ $root.Release.Namespace }}
 {{- end -}}
