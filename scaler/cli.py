@@ -374,6 +374,10 @@ def rbac(
         list[str] | None,
         typer.Option("--namespace", metavar="NS", help="As for run: only this namespace; repeatable."),
     ] = None,
+    role: Annotated[
+        Literal["all", "controller", "adapter"],
+        typer.Option("--role", help="As for run: the rights of one process only."),
+    ] = "all",
     service_account: Annotated[
         str,
         typer.Option("--service-account", metavar="NS/NAME", help="Whom the Roles are bound to."),
@@ -387,6 +391,9 @@ def rbac(
             help="As for run: where ClusterTriggerAuthentications find their Secrets.",
         ),
     ] = "tidegate",
+    lease: Annotated[
+        str, typer.Option("--lease", metavar="NS/NAME", help="As for run: the Lease of the other two roles.")
+    ] = "tidegate/tidegate",
     register: Annotated[bool, typer.Option("--register", help="With the rights of run --register.")] = False,
 ) -> None:
     """Print the Roles and bindings that exactly these ScaledObjects need. Exit 0: complete, 1: not, 2: usage.
@@ -395,8 +402,8 @@ def rbac(
     """
     from scaler.commands.rbac import command
 
-    places = (service_account, cluster_namespace)
-    command([*(filename or ()), *(more or ())], kubeconfig, namespace or [], places, register=register)
+    places = (service_account, lease, cluster_namespace)
+    command([*(filename or ()), *(more or ())], kubeconfig, namespace or [], role, places, register=register)
 
 
 @app.command()

@@ -13,6 +13,7 @@ from scaler.control.checkup import NoContainerError, Objects
 from scaler.control.rights import references
 from scaler.core import manifest, rbac
 from scaler.core.checking import flat, foreign
+from scaler.core.fields import is_object_name
 from scaler.core.known_kinds import without_scale
 from scaler.core.model import ScaledObject, ScaleTargetRef
 from scaler.kube.access import load
@@ -96,22 +97,24 @@ def command(
     files: Sequence[str],
     kubeconfig: str | None,
     namespaces: Sequence[str],
-    places: tuple[str, str],
+    role: rbac.Role,
+    places: tuple[str, str, str],
     *,
     register: bool,
 ) -> None:
-    """`places`: the ServiceAccount (NAMESPACE/NAME) and the cluster namespace. Exit 1: not all could be followed, 2: usage."""
+    """`places`: ServiceAccount and Lease (NAMESPACE/NAME), cluster namespace. Exit 1: not all could be followed, 2: usage."""
     logs.configure("error")
-    account, home = places
-    if bool(files) == (kubeconfig is not None):
+    account, lease, home = places
+    if role != "adapter" and bool(files) == (kubeconfig is not None):
         raise process.fail("give either manifests with -f or a cluster with --kubeconfig", process.USAGE)
-    own, slash, name = account.partition("/")
-    if not (own and slash and name) or "/" in name:
-        raise process.fail(f"--service-account {account}: write NAMESPACE/NAME", process.USAGE)
+    if register and role == "controller":
+        raise process.fail("--register goes with the adapter, not with --role controller", process.USAGE)
     adapter = AdapterSettings()
     settings = rbac.Settings(
-        account=rbac.Account(own, name),
-        namespaces=tuple(dict.fromkeys(namespaces)),
+        role=role,
+        lease=_placed("--lease", lease),
+        account=rbac.Account(*_placed("--service-account", account)),
+        namespaces=flags.namespaces(namespaces),
         service=adapter.service if register else "",
         service_namespace=adapter.service_namespace,
     )
@@ -129,10 +132,20 @@ def command(
         raise typer.Exit(1)
 
 
+def _placed(flag: str, value: str) -> tuple[str, str]:
+    namespace, slash, name = value.partition("/")
+    if not slash or not is_object_name(name):
+        raise flags.refuse(flag, value, "write NAMESPACE/NAME")
+    flags.namespaces([namespace], flag)
+    return namespace, name
+
+
 async def _needs(
     documents: Sequence[tuple[str, Any]], kubeconfig: str | None, settings: rbac.Settings, home: str
 ) -> tuple[list[rbac.Need], list[str]]:
     """What each object calls for, and what is to be told of those that could not be followed."""
+    if settings.role == "adapter":
+        return [], []
     if kubeconfig is None:
         good = [doc for _, doc in documents if isinstance(doc, dict) and not any(no_texts(doc))]
         world = _Files(Given(good, {}), dict(_plurals(good)))

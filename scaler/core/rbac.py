@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from scaler.core.model import ScaledObject
 
-__all__ = ["Account", "Need", "Reference", "Right", "Settings", "documents", "rights"]
+__all__ = ["Account", "Need", "Reference", "Right", "Role", "Settings", "documents", "rights"]
 
 GROUP = "rbac.authorization.k8s.io"
 KEDA, HPAS, EVENTS = "keda.sh", "autoscaling", "events.k8s.io"
@@ -26,7 +26,11 @@ _SEEN = ("list", "watch")
 _LABELS = {"app.kubernetes.io/part-of": "tidegate"}
 _READ = {"Secret": "secrets", "ConfigMap": "configmaps", "ServiceAccount": "serviceaccounts"}
 _CLUSTER_AUTHENTICATION = "ClusterTriggerAuthentication"
+_DELEGATOR = "system:auth-delegator"
 _AUTHENTICATION_READER = "extension-apiserver-authentication-reader"
+
+
+Role = Literal["all", "controller", "adapter"]
 
 
 class Reference(NamedTuple):
@@ -70,6 +74,10 @@ class Need:
 class Settings:
     """How Tidegate is run."""
 
+    role: Role = "all"
+    """As `run --role`: `all` needs no Lease, `adapter` asks for nothing about ScaledObjects."""
+    lease: tuple[str, str] = ("tidegate", "tidegate")
+    """Namespace and name of the Lease that controllers lead by and adapters look at."""
     account: Account = DEFAULT_ACCOUNT
     namespaces: tuple[str, ...] = ()
     """As `run --namespace`: none, the whole cluster."""
@@ -81,28 +89,29 @@ class Settings:
 
 def rights(needs: Sequence[Need], settings: Settings) -> frozenset[Right]:
     """All rights that these objects call for, and that watching them does."""
-    minded = [need for need in needs if not settings.namespaces or need.so.namespace in settings.namespaces]
-    found = set(_watched(minded, settings))
-    for need in minded:
-        found.update(_own(need))
-        found.update(right for reference in need.references for right in _of_reference(reference))
-    found.update(_registration(settings))
+    found = {*_leading(settings), *_registration(settings)}
+    if settings.role != "adapter":
+        minded = [n for n in needs if not settings.namespaces or n.so.namespace in settings.namespaces]
+        found.update(_watched(minded, settings))
+        for need in minded:
+            found.update(_own(need))
+            found.update(right for reference in need.references for right in _of_reference(reference))
     # Of any name says all that of one name does.
     return frozenset(right for right in found if not right.name or right._replace(name="") not in found)
 
 
 def documents(needs: Sequence[Need], settings: Settings) -> list[dict[str, Any]]:
     """The Roles with these rights and their bindings, ready to apply, and what the aggregated API always needs."""
+    name = "tidegate" if settings.role == "all" else f"tidegate-{settings.role}"
+    account = settings.account
     found: list[dict[str, Any]] = []
     for namespace, own in groupby(sorted(rights(needs, settings)), key=attrgetter("namespace")):
-        rules = _rules(own)
-        found += [
-            _role(namespace, rules),
-            _binding(namespace, _kind(namespace), "tidegate", settings.account),
-        ]
-    # Kubernetes' own Roles, by which an aggregated API learns whom to believe.
-    found.append(_binding("", "ClusterRole", "system:auth-delegator", settings.account))
-    found.append(_binding("kube-system", "Role", _AUTHENTICATION_READER, settings.account))
+        found.append(_role(namespace, name, _rules(own)))
+        found.append(_binding(namespace, name, _kind(namespace), name, account))
+    if settings.role != "controller":
+        # Kubernetes' own Roles, by which an aggregated API learns whom to believe.
+        for namespace, role in (("", _DELEGATOR), ("kube-system", _AUTHENTICATION_READER)):
+            found.append(_binding(namespace, f"{name}:{role}", _kind(namespace), role, account))
     return found
 
 
@@ -160,9 +169,19 @@ def _of_reference(reference: Reference) -> Iterator[Right]:
         yield from (Right("default", EVENTS, "events", verb) for verb in ("create", "patch"))
 
 
+def _leading(settings: Settings) -> Iterator[Right]:
+    """The Lease: controllers hold it in turn, adapters follow whoever holds it."""
+    group, resource = "coordination.k8s.io", "leases"
+    home, name = settings.lease
+    if settings.role == "controller":
+        yield Right(home, group, resource, "create")
+    verbs = {"all": (), "controller": ("get", "update"), "adapter": _SEEN}[settings.role]
+    yield from (Right(home, group, resource, verb, name) for verb in verbs)
+
+
 def _registration(settings: Settings) -> Iterator[Right]:
     """`run --register` makes a Service and an APIService, and keeps them right."""
-    if not settings.service:
+    if not settings.service or settings.role == "controller":
         return
     group, home = "apiregistration.k8s.io", settings.service_namespace
     for namespace, api, resource, name in (
@@ -198,17 +217,16 @@ def _kind(namespace: str) -> str:
     return "Role" if namespace else "ClusterRole"
 
 
-def _role(namespace: str, rules: list[dict[str, Any]]) -> dict[str, Any]:
+def _role(namespace: str, name: str, rules: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "apiVersion": f"{GROUP}/v1",
         "kind": _kind(namespace),
-        "metadata": _metadata("tidegate", namespace),
+        "metadata": _metadata(name, namespace),
         "rules": rules,
     }
 
 
-def _binding(namespace: str, kind: str, role: str, account: Account) -> dict[str, Any]:
-    name = role if role == "tidegate" else f"tidegate:{role}"
+def _binding(namespace: str, name: str, kind: str, role: str, account: Account) -> dict[str, Any]:
     return {
         "apiVersion": f"{GROUP}/v1",
         "kind": f"{_kind(namespace)}Binding",

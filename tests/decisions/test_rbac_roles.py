@@ -150,6 +150,32 @@ def test_registering():
     assert verbs(found, "services", "tidegate", "tidegate-metrics") == {"get", "update"}
 
 
+LEASES = "leases.coordination.k8s.io"
+
+
+def test_a_controller_of_several_leads_by_a_lease_and_serves_no_api():
+    lease = ("home", "mine")
+    settings = Settings(namespaces=(SHOP,), role="controller", service="tidegate-metrics", lease=lease)
+    found = rights([need()], settings) - rights([need()], Settings(namespaces=(SHOP,)))
+    assert verbs(found, LEASES, "home") == {"create"}
+    assert verbs(found, LEASES, "home", "mine") == {"get", "update"}
+    assert len(found) == 3, "it registers nothing"
+    made = documents([need()], settings)
+    assert {d["metadata"]["name"] for d in made} == {"tidegate-controller"}
+
+
+def test_an_adapter_looks_at_the_lease_and_at_nothing_else():
+    settings = Settings(namespaces=(SHOP,), role="adapter")
+    found = rights([need(Reference("Secret", SHOP, "creds"))], settings)
+    assert verbs(found, LEASES, "tidegate", "tidegate") == SEEN
+    assert len(found) == 2
+    registering = rights([], Settings(role="adapter", service="tidegate-metrics"))
+    assert {right.resource for right in registering} == {"leases", "services", "apiservices"}
+    assert {d["roleRef"]["name"] for d in documents([], settings) if "roleRef" in d} == {
+        "tidegate-adapter", "system:auth-delegator", "extension-apiserver-authentication-reader",
+    }  # fmt: skip
+
+
 NAMES = st.sampled_from(["a", "b", "c"])
 REFERENCES = st.builds(
     Reference,
@@ -167,9 +193,10 @@ NEEDS = st.builds(
     st.lists(REFERENCES, max_size=4),
 )
 SETTINGS = st.builds(
-    lambda namespaces, service: Settings(
-        account=Account("sys", "me"), namespaces=tuple(namespaces), service=service
+    lambda role, namespaces, service: Settings(
+        role=role, account=Account("sys", "me"), namespaces=tuple(namespaces), service=service
     ),
+    st.sampled_from(["all", "controller", "adapter"]),
     st.lists(NAMES, max_size=2, unique=True),
     st.sampled_from(["", "metrics"]),
 )
@@ -202,5 +229,6 @@ def test_every_role_is_bound_to_the_account_where_it_is(needs, settings):
         assert (binding["kind"], binding["roleRef"]["kind"]) == (f"{role['kind']}Binding", role["kind"])
     for binding in bindings:
         assert binding["subjects"] == [{"kind": "ServiceAccount", "namespace": "sys", "name": "me"}]
-    others = {b["roleRef"]["name"] for b in bindings} - {"tidegate"}
-    assert others == {"system:auth-delegator", "extension-apiserver-authentication-reader"}
+    others = {b["roleRef"]["name"] for b in bindings if not b["roleRef"]["name"].startswith("tidegate")}
+    asks = {"system:auth-delegator", "extension-apiserver-authentication-reader"}
+    assert others == (set() if settings.role == "controller" else asks)

@@ -113,13 +113,23 @@ def test_plurals_come_from_the_crds_or_are_guessed(tmp_path):
     assert ("polices/scale", "web", "patch") in rules(made, "shop")
 
 
+def test_an_adapter_needs_no_objects_to_be_known(tmp_path):
+    made, said = roles(tmp_path, "--role", "adapter", "--register", "--lease", "home/mine")
+    assert said == ""
+    assert rules(made, "home") == {("leases", "mine", "list"), ("leases", "mine", "watch")}
+    assert {d["metadata"].get("namespace") for d in made} == {None, "home", "tidegate", "kube-system"}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         ((), "give either manifests with -f or a cluster with --kubeconfig"),
         (("-f", WORKER, "--kubeconfig", "x"), "give either"),
         (("-f", "nowhere.yaml"), "nowhere.yaml: No such file"),
-        (("-f", WORKER, "--service-account", "me"), "write NAMESPACE/NAME"),
+        (("-f", WORKER, "--service-account", "me"), "--service-account me: write NAMESPACE/NAME"),
+        (("-f", WORKER, "--lease", "a/b/c"), "--lease a/b/c: write NAMESPACE/NAME"),
+        (("-f", WORKER, "--namespace", "A"), "is no namespace's name"),
+        (("-f", WORKER, "--role", "controller", "--register"), "--register goes with the adapter"),
     ],
 )
 def test_a_command_line_that_cannot_be(tmp_path, words, said):
