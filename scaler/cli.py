@@ -168,7 +168,9 @@ def run(
     lease: Annotated[
         str,
         typer.Option(
-            "--lease", metavar="NS/NAME", help="The Lease by which one controller leads, and adapters find it."
+            "--lease",
+            metavar="NS/NAME",
+            help="The Lease by which one controller leads, and adapters find it.",
         ),
     ] = "tidegate/tidegate",
     lease_duration: Annotated[
