@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from scaler.control.readings import Readings
+from scaler.control.readings import UNREAD, Readings
 from scaler.control.results import Result
 from scaler.control.targets import Target, TargetKey
 from scaler.control.triggers import Built
@@ -175,12 +175,15 @@ class Managed:
         return judge(self.policy(), outcomes, target.replicas, target.ready, now)
 
     def fallen_back(self) -> bool | None:
-        """Is a fallback in effect? None where none can be: no metric of the object is external."""
+        """Is a fallback in effect? None where none can be (no metric of the object is external), or that is not known yet."""
         fallback = self.policy().fallback
         if fallback is None:
             return False
         external = [outcome for outcome in self.readings.outcomes() if outcome.external]
-        return any(falls_back(fallback, outcome) for outcome in external) if external else None
+        if any(falls_back(fallback, outcome) for outcome in external):
+            return True
+        # After a restart a trigger that had fallen back is not read yet: what the status says of it stays.
+        return False if external and all(outcome.reason != UNREAD for outcome in external) else None
 
     def status(self) -> dict[str, Any]:
         """The keys of the status that follow from the manifest and the target (facts 1.4)."""

@@ -1,5 +1,7 @@
 """Fields and annotations of a ScaledObject at work: pauses, force-activation, fallback, formulas, restoring."""
 
+import asyncio
+
 import pytest
 from controlled import SCALED_OBJECTS, controlled
 
@@ -109,6 +111,28 @@ async def test_a_fallback_engages_and_lets_go(redis):
         await run.until(lambda: run.replicas() == 0)
         told = {"ScaledObjectFallbackActivated", "ScaledObjectFallbackDeactivated"}
         await run.until(lambda: told <= set(run.events()))
+
+
+async def test_a_restart_does_not_end_a_fallback_whose_source_is_slow_to_fail(redis):
+    async def silent(_reader, writer):
+        await hang_up.wait()
+        writer.close()
+
+    hang_up = asyncio.Event()
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    metadata = {"url": url, "valueLocation": "jobs", "targetValue": "5"}
+    async with server, controlled(redis, factor=10) as run:
+        run.push()
+        run.deployment()
+        triggers = [run.redis_trigger(), {"type": "metrics-api", "metadata": metadata}]
+        run.scaled_object("worker", *triggers, fallback={"failureThreshold": 1, "replicas": 3})
+        await run.until(lambda: run.condition("Fallback") == FALLEN)
+        await run.restart()
+        await run.polls(4)
+        assert run.condition("Fallback") == FALLEN
+        assert not run.notes("ScaledObjectFallbackDeactivated")
+        hang_up.set()
 
 
 async def test_a_formula_makes_one_metric_of_two_triggers(redis):
