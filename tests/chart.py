@@ -95,6 +95,7 @@ CASES: Mapping[str, dict[str, Any]] = {
     "more flags as a list": {
         "extraArgs": {"keda": ["--leader-elect", "--kube-api-qps", "20"], "metricsAdapter": ["--v=1"]}
     },
+    "other settings": {"settings": {"wake_budget": 2_000_000, "brake_share": 0.7, "activation": "desired"}},
     "nothing but the process": {
         "apiService": {"create": False},
         "networkPolicy": {"enabled": False},

@@ -17,6 +17,7 @@ from metrics_adapter.certificates import brought
 from metrics_adapter.feed.credentials import Folder
 from scaler import cli
 from scaler.commands.keda_flags import ignored
+from scaler.commands.setting import overrides
 from scaler.core.crds import crds
 from scaler.core.manifest import parse
 from scaler.core.rbac import Need, Reference, Settings, rights
@@ -133,6 +134,7 @@ def test_the_command_lines_are_such_as_run_takes(case, rendered):
             wanted = values.get("watchNamespace", "").replace(" ", "")
             assert ",".join(given["namespace"] or []) == wanted
             assert (given["feed_port"], given["mode"]) == (9666, values.get("mode", "act"))
+            assert overrides(given["settings"] or []) == values.get("settings", {})
         else:
             assert (given["secure_port"], str(given["tls_cert_file"])) == (6443, "/certs/tls.crt")
 

@@ -28,6 +28,9 @@
 {{- range include "tidegate.namespaces" $root | fromJsonArray }}
 - --namespace={{ . }}
 {{- end }}
+{{- range $name, $value := $values.settings }}
+- {{ printf "--set=%s=%s" $name (include "tidegate.word" $value) | quote }}
+{{- end }}
 {{- else }}
 - {{ printf "--bind-address=%s" $values.listenAddress | quote }}
 - --secure-port={{ int $values.service.portHttpsTarget }}
@@ -40,12 +43,17 @@
 {{- with get $values.extraArgs $words.pods }}
 {{- if kindIs "map" . }}
 {{- range $name, $value := . }}
-- {{ printf "--%s=%v" $name $value | quote }}
+- {{ printf "--%s=%s" $name (include "tidegate.word" $value) | quote }}
 {{- end }}
 {{- else }}
 {{- toYaml . | nindent 0 }}
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{/* A value as a word: large numbers in digits, not as 1e+06. */}}
+{{- define "tidegate.word" -}}
+{{- if kindIs "string" . -}}{{- . -}}{{- else -}}{{- toJson . -}}{{- end -}}
 {{- end -}}
 
 {{- define "tidegate.deployment" -}}
