@@ -112,9 +112,12 @@ class Executor:
                 if attempt == self._attempts:
                     raise
                 target = await self._targets.read(key)
-                decision = managed.given(target.replicas or 0, self._clock.now(), target.ready).decide()
+                fresh = managed.given(target.replicas or 0, self._clock.now(), target.ready).decide()
                 # Whatever comes of it, what was told of the first decision is out of date.
                 managed.again = True
+                if fresh.reason is not decision.reason:
+                    return  # Whatever may hold back such a change is asked when it is decided again.
+                decision = fresh
                 continue
             self._succeeded(managed, decision, before)
             return

@@ -271,6 +271,18 @@ async def test_a_write_that_a_conflict_made_needless_is_dropped(scene):
     assert it.told[-1] is Reason.HPA_IN_CHARGE
 
 
+async def test_what_a_conflict_made_another_change_is_asked_about_anew(scene):
+    it = scene(triggers=1, idleReplicaCount=1, minReplicaCount=3)
+    asked = []
+    restrain = lambda _managed, decision, replicas: bool(asked.append((decision.reason, replicas)))  # noqa: E731
+    it.evaluator._hooks = replace(it.evaluator._hooks, restrain=restrain)
+    it.targets.refuse, it.targets.real = [Conflict("patch", 409)], 5
+    await it.read(0, 0.0)
+    assert asked == [(Reason.RAISED_TO_MINIMUM, 0), (Reason.DEACTIVATED, 5)]
+    assert it.targets.asked == [1, "read", 1]
+    assert it.told == [Reason.RAISED_TO_MINIMUM, Reason.DEACTIVATED]
+
+
 async def test_endless_conflicts_are_told_and_end(scene):
     it = scene(triggers=1)
     it.targets.refuse = [Conflict("patch", 409), None, Conflict("patch", 409), None, Conflict("patch", 409)]
