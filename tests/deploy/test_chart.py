@@ -3,6 +3,7 @@
 import base64
 import importlib.util
 import re
+import subprocess
 from pathlib import Path
 
 import chart
@@ -21,6 +22,7 @@ from scaler.commands.setting import overrides
 from scaler.core.crds import crds
 from scaler.core.manifest import parse
 from scaler.core.rbac import Need, Reference, Settings, rights
+from scalers.testing import server_program
 
 BUILT_IN = {
     "APIService": client.V1APIService,
@@ -435,6 +437,37 @@ def test_alerts_are_about_metrics_that_exist(rendered):
     listed = set(re.findall(r"^\| `(tidegate_\w+)`", page, re.MULTILINE))
     used = {name for alert in alerts for name in re.findall(r"tidegate_\w+", alert["expr"])}
     assert {name.removesuffix("_count") for name in used} <= listed
+
+
+@pytest.mark.server
+def test_prometheus_reads_the_alerts(rendered, tmp_path):
+    program = server_program("promtool")
+    (rule,) = chart.of_kind(rendered["monitoring"], "PrometheusRule")
+    assert set(rule["spec"]) == {"groups"}
+    file = tmp_path / "alerts.yaml"
+    file.write_text(yaml.safe_dump(rule["spec"]))
+    done = subprocess.run(
+        [program, "check", "rules", file], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    for alert in rule["spec"]["groups"][0]["rules"][:-1]:
+        assert set(alert) == {"alert", "expr", "for", "labels", "annotations"}
+        assert set(alert["annotations"]) == {"summary", "description"}
+        assert alert["labels"]["severity"] in {"critical", "warning"}
+
+
+def test_monitors_look_at_the_metrics_port_of_each_part(rendered):
+    objects = rendered["monitoring"]
+    services = chart.of_kind(objects, "Service")
+    for monitor in chart.of_kind(objects, "ServiceMonitor"):
+        spec = monitor["spec"]
+        assert set(spec) == {"namespaceSelector", "selector", "endpoints"}
+        assert spec["namespaceSelector"] == {"matchNames": [chart.NAMESPACE]}
+        (endpoint,) = spec["endpoints"]
+        assert set(endpoint) <= {"port", "path", "interval", "scrapeTimeout"}
+        wanted = spec["selector"]["matchLabels"].items()
+        (service,) = [found for found in services if wanted <= found["metadata"]["labels"].items()]
+        assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
 
 
 # Values.
