@@ -46,8 +46,9 @@ class Member(Running):
 class Crew:
     """The members, the cluster they work on, and what a test does with both."""
 
-    def __init__(self, stack, home, kubectl, lease):
-        self._stack, self._home, self.kubectl, self._lease = stack, home, kubectl, lease
+    def __init__(self, stack, home, cluster, kubectl, lease):
+        self._stack, self._home, self._lease = stack, home, lease
+        self.cluster, self.kubectl = cluster, kubectl
         self._made = 0
         self.members = []
 
@@ -128,10 +129,10 @@ def metric_path(name="web"):
 def crew(home, *, lease=QUICK, hpa_sync="1s", pods="ready"):
     """A cluster with CRDs and a crew without members."""
     certificates(home / "feed")
-    with up("--cluster-only", "--hpa-sync", hpa_sync, "--pods", pods, home=home) as (_, kubectl):
+    with up("--cluster-only", "--hpa-sync", hpa_sync, "--pods", pods, home=home) as (cluster, kubectl):
         kubectl("apply", "-f", "-", stdin=tidegate("crds", home=home).stdout)
         with ExitStack() as stack:
-            yield Crew(stack, home, kubectl, lease)
+            yield Crew(stack, home, cluster, kubectl, lease)
 
 
 def kill(member):

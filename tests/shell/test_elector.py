@@ -5,6 +5,7 @@ import gc
 import threading
 import warnings
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 
 import pytest
 from embedded import until
@@ -33,13 +34,13 @@ class House:
         cluster = self.cluster
         return Access(server or cluster.url, tls=client_context(cluster.ca), token=cluster.token)
 
-    async def candidate(self, identity, *, server=None, terms=TERMS, beating=True, **more):
+    async def candidate(self, identity, *, server=None, terms=TERMS, beating=True, clock=None):
         async def reach():
             return self.access(server)
 
         elector = Elector(
-            reach, SystemClock(), namespace="default", name="tidegate", identity=identity,
-            address=f"{identity}:9", terms=terms, **more,
+            reach, clock or SystemClock(), namespace="default", name="tidegate", identity=identity,
+            address=f"{identity}:9", terms=terms,
         )  # fmt: skip
         elector.start()
         self._stack.push_async_callback(elector.close)
@@ -235,6 +236,36 @@ async def test_closing_waits_for_no_hanging_request():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         gc.collect()
+
+
+class Jumping(SystemClock):
+    """A wall clock that is set a day forth and back all the time."""
+
+    def __init__(self):
+        super().__init__()
+        self._reads = 0
+
+    def now(self):
+        self._reads += 1
+        return super().now() + timedelta(days=1 if self._reads % 2 else -1)
+
+
+async def test_jumps_of_the_wall_clock_change_nothing():
+    async with house() as here:
+        first = await here.candidate("a", clock=Jumping())
+        second = await here.candidate("b", clock=Jumping())
+        reign = await within(first.reign())
+        waiting = asyncio.create_task(second.reign())
+        renewed = set()
+        async with asyncio.timeout(30):
+            while len(renewed) < 30:
+                renewed.add(here.lease()["spec"]["renewTime"])
+                assert here.writers() == [first]
+                await asyncio.sleep(0.01)
+        assert not reign.over.is_set()
+        assert not waiting.done()
+        await within(first.close())
+        await within(waiting)
 
 
 async def test_one_that_never_began_can_be_closed():
