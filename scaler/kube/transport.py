@@ -10,12 +10,9 @@
 """
 
 import asyncio
-import os
 import random
-import socket
 import ssl
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from math import inf
@@ -29,6 +26,7 @@ from yarl import URL
 from scaler.clock import Clock
 from scaler.kube import errors
 from scaler.kube.access import Access
+from scaler.kube.sockets import text, watchful_socket
 
 __all__ = ["Call", "Fence", "Observer", "Transport"]
 
@@ -141,7 +139,7 @@ class Transport:
             async for piece in response.content.iter_any():
                 yield piece
         except _FAILURES as error:
-            raise errors.Unreachable(f"{call.action}: cut off: {_text(error)}") from error
+            raise errors.Unreachable(f"{call.action}: cut off: {text(error)}") from error
         finally:
             response.close()
 
@@ -227,7 +225,7 @@ class Transport:
             connector = aiohttp.TCPConnector(
                 limit=self._concurrency if name == "requests" else 0,
                 ssl=self.access.tls or True,
-                socket_factory=_watchful_socket,
+                socket_factory=watchful_socket,
             )  # trust_env would look for proxies and netrc on every request: half of its cost.
             self._sessions[name] = aiohttp.ClientSession(
                 connector=connector,
@@ -290,33 +288,4 @@ def _refused(error: errors.KubeError) -> bool:
 
 def _unreachable(call: Call, error: BaseException, seconds: float) -> errors.Unreachable:
     late = isinstance(error, TimeoutError) and not isinstance(error, aiohttp.ClientError)
-    return errors.Unreachable(f"{call.action}: {f'no answer within {seconds:g} s' if late else _text(error)}")
-
-
-def _text(error: BaseException) -> str:
-    # aiohttp's own words show the TLS context's address in memory.
-    match error:
-        case aiohttp.ClientConnectorCertificateError():
-            return f"{error.host}:{error.port}: {error.certificate_error}"
-        case aiohttp.ClientConnectorError():
-            return f"cannot connect to {error.host}:{error.port}: {_reason(error.os_error)}"
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _reason(error: OSError) -> str:
-    """Why, in the system's words: asyncio's repeat the address."""
-    # A resolver's numbers are negative, and its words its own.
-    number = error.errno or 0
-    return os.strerror(number) if number > 0 else error.strerror or str(error)
-
-
-def _watchful_socket(address: tuple[int, int, int, str, object]) -> socket.socket:
-    """A TCP socket that notices within about half a minute when its peer has vanished without a word."""
-    family, kind, protocol = address[:3]
-    made = socket.socket(family, kind, protocol)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    options = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
-    for name, value in options.items():
-        with suppress(AttributeError, OSError):  # Linux has all of them, others some.
-            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
-    return made
+    return errors.Unreachable(f"{call.action}: {f'no answer within {seconds:g} s' if late else text(error)}")
