@@ -14,7 +14,7 @@ from typing import Any, Self
 
 import msgspec
 
-__all__ = ["Process", "cluster", "controller", "free_port", "redis_server"]
+__all__ = ["Process", "cluster", "controller", "free_port", "redis_server", "role"]
 
 _TIDEGATE = str(Path(sys.executable).with_name("tidegate"))
 _STARTS_WITHIN = 60.0
@@ -59,6 +59,10 @@ class Process:
         except TimeoutError:
             raise RuntimeError(f"{self.name} is not ready in {_STARTS_WITHIN:g} s: {self._tail()}") from None
         return answer
+
+    def kill(self) -> None:
+        """End it without a word (SIGKILL)."""
+        self._running().kill()
 
     def cpu(self) -> float:
         """Processor time used so far, seconds."""
@@ -118,6 +122,15 @@ def controller(folder: Path, kubeconfig: Path, *, register: bool, advertise: str
     if register:
         words += ["--register", *(["--advertise", advertise] if advertise is not None else [])]
     return Process("controller", folder, _TIDEGATE, *words)
+
+
+def role(name: str, number: int, folder: Path, kubeconfig: Path, *words: str) -> Process:
+    """A controller or an adapter by itself; its feed's certificates are in `folder`. It runs when it has logged `running`."""
+    common = ("--kubeconfig", str(kubeconfig), "--metrics-port", "0", "--lease", "default/tidegate")
+    certificates = ("--feed-cert-dir", str(folder / "feed"))
+    return Process(
+        f"{name}-{number}", folder, _TIDEGATE, "run", "--role", name, *common, *certificates, *words
+    )
 
 
 def free_port() -> int:
