@@ -11,6 +11,7 @@ from metrics_adapter.store import GRACE, Metric, Sample, Store, Terms
 from scaler.control.managed import Managed
 from scaler.control.results import Result, TriggerKey
 from scaler.control.triggers import Built
+from scaler.core.decision import Reason
 from scaler.core.outcome import COMPOSITE, By, Outcome
 from scaler.core.trail import proposed
 from scalers._lib import quantity
@@ -138,7 +139,9 @@ class Feed:
         self, managed: Managed, outcome: Outcome, replicas: int | None, at: float, moment: datetime
     ) -> None:
         metric = self._metric(managed, outcome.metric)
-        value = _served(outcome, replicas)
+        scaling_in = managed.decision is not None and managed.decision.reason is Reason.SCALING_IN
+        # On its way to zero by way of the HPA: what is below its activation asks for nothing any more.
+        value = 0.0 if scaling_in and outcome.active is False else _served(outcome, replicas)
         if value is None:
             message = outcome.message or "its source has no number for it"
             self._store.fail(metric, outcome.reason or "NoData", message, at)

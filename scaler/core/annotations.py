@@ -121,10 +121,11 @@ def observed(
 ) -> bool:
     """Is the object only observed: decided about, and nothing written?
 
-    The most careful word wins: where namespace or process say `observe`, an object cannot say `act`.
+    The most careful word wins: where namespace or process say `observe`, an object cannot say `act`. A word that is
+    neither was meant to be careful.
     """
-    words = (annotations.get(MODE), namespace_annotations.get(MODE), default)
-    return "observe" in words
+    words = (annotations.get(MODE, "act"), namespace_annotations.get(MODE, "act"), default)
+    return any(word != "act" for word in words)
 
 
 def brake_off(annotations: Mapping[str, str], namespace_annotations: Mapping[str, str]) -> bool:

@@ -67,8 +67,12 @@ def answer(
             else "it was not looked at yet"
         )
         return Answer(replicas, "NotReadYet", (text, *trouble))
-    reason, sentences = _decided(subject, decided)
-    return Answer(replicas, reason, (*sentences, *_not_done(subject, decided, happened), *trouble))
+    reason, (first, *more) = _decided(subject, decided)
+    undone = tuple(_not_done(subject, decided, happened))
+    # Why the whole controller does not act is the cause; what it does to the HPA follows from that.
+    if decided.held:
+        return Answer(replicas, reason, (first, *undone, *trouble, *more))
+    return Answer(replicas, reason, (first, *more, *undone, *trouble))
 
 
 def judged(given: Given) -> tuple[Outcome, ...]:

@@ -38,7 +38,7 @@ def modifiers_of(so: ScaledObject) -> Modifiers | None:
     """`scalingModifiers` where they make a composite metric: they have a target above 0 (facts 2.4)."""
     written = so.modifiers
     target = number(written.target) if written is not None else None
-    if written is None or target is None or target <= 0:
+    if written is None or target is None or int(target * 1000) <= 0:
         return None
     return Modifiers(
         formula=written.formula,

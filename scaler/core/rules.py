@@ -90,8 +90,9 @@ def _modifiers(so: ScaledObject) -> Iterator[Problem]:
         return
     path = "spec.advanced.scalingModifiers"
     target = policies.number(written.target)
-    if (written.formula or written.target) and (target is None or target <= 0):
-        yield Problem(f"{path}.target", f"{written.target!r} is no number above 0", 'write one, such as "5"')
+    if (written.formula or written.target) and (target is None or int(target * 1000) <= 0):
+        words = f"{written.target!r} is no number of 0.001 or more"
+        yield Problem(f"{path}.target", words, 'write one, such as "5"')
     if written.activation_target and policies.number(written.activation_target) is None:
         problem = f"{written.activation_target!r} is no number"
         yield Problem(f"{path}.activationTarget", problem, 'write one, such as "5"')

@@ -463,7 +463,8 @@ def test_our_own_annotations_are_refused_by_name_when_they_mean_nothing(name, go
         (None, None, "observe", True),
         ("act", "observe", "act", True),
         ("act", "act", "observe", True),
-        ("rocket", "rocket", "act", False),
+        ("rocket", None, "act", True),
+        (None, "Observe", "act", True),
     ],
 )
 def test_the_most_careful_mode_wins(own, namespace, default, expected):

@@ -115,6 +115,8 @@ async def test_each_fault_is_told_and_nothing_is_scaled(redis):
         assert run.replicas() == 1
         run.push()
         await run.until(lambda: run.replicas("good") == 1)
+        # The answer to the write may still be under way.
+        await run.until(lambda: run.writes("deployments.apps/scale"))
         assert run.writes("deployments.apps/scale") == [("patch", "deployments.apps/scale")]
 
 

@@ -274,7 +274,7 @@ async def test_without_the_right_to_see_targets_the_object_says_so(redis, monkey
         run.deployment()
         run.scaled_object(maxReplicaCount=1)
         await run.until(lambda: run.ready() == ("False", "ScaledObjectCheckFailed"))
-        assert "let Tidegate get, list and watch deployments.apps" in run.message()
+        assert "TargetForbidden: the right to list and watch apps/deployments" in run.message()
         rights.denied.clear()
         await run.until(lambda: run.replicas() == 1)
         await run.settled()

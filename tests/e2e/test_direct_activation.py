@@ -135,5 +135,22 @@ async def test_after_scale_in_waits_for_the_hpa_and_its_behavior(redis):
         assert seen in ([3, 2, 1, 0], [2, 1, 0])  # A look may come after the first step.
 
 
+async def test_after_scale_in_comes_to_zero_also_where_the_number_is_only_below_its_activation(redis):
+    quick = {"scaleDown": {"stabilizationWindowSeconds": 0}}
+    async with controlled(redis, pods="ready", hpa_sync=2) as run:
+        run.deployment()
+        run.push(25)
+        run.scaled_object(
+            "worker",
+            run.redis_trigger(activationListLength="20"),
+            meta={"annotations": {"tidegate.dev/scale-to-zero": "after-scale-in"}},
+            cooldownPeriod=5,
+            advanced={"horizontalPodAutoscalerConfig": {"behavior": quick}},
+        )
+        await run.until(lambda: run.replicas() == 5)
+        redis.cli("LTRIM", "jobs", 0, 14)  # 15 are left: three replicas' worth, and none that activates.
+        await run.until(lambda: run.replicas() == 0)
+
+
 def ready(run):
     return (run.api.get(*DEPLOYMENTS, "default", "web").get("status") or {}).get("readyReplicas") or 0

@@ -32,7 +32,7 @@ def target(*names):
         {"name": name.upper(), "valueFrom": {"secretKeyRef": {"name": name, "key": "k"}}} for name in names
     ]
     pods = {"spec": {"template": {"spec": {"containers": [{"name": "app", "env": env}]}}}}
-    return Target("shop", "web", "u", "1", 0, containers_of(pods))
+    return Target("shop", "web", "u", "1", 0, None, containers_of(pods))
 
 
 class Scene:
