@@ -4,12 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.locked
-WORKERS ?= $(shell nproc 2>/dev/null || echo 2)
+# Half of the tests' time is waiting: for schedules, servers and processes.
+WORKERS ?= $(shell expr 2 '*' $$(nproc 2>/dev/null || echo 1))
 
-.PHONY: help venv demo test lint fix bench lock clean
+.PHONY: help venv demo test test-long lint fix bench lock clean
 
 help:  ## What there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## */  make \1\t/'
 
 $(STAMP): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "tidegate needs Python 3.11 or newer: make PYTHON=python3.11"; exit 1; }
@@ -27,6 +28,10 @@ demo: $(STAMP)  ## Zero to N and back on a real queue, no cluster needed (the ma
 test: $(STAMP)  ## All tests; installs missing servers with apt where it may
 	@sh tests/install-servers.sh
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+
+test-long: $(STAMP)  ## The tests that take minutes: leaders stopped, cut off and killed
+	@sh tests/install-servers.sh
+	$(BIN)/python -m pytest -m long -n $(WORKERS) --dist loadgroup
 
 lint: $(STAMP)  ## ruff, mypy, import contracts
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ import pytest
 
 from scalers.testing import server_program
 
-pytestmark = [pytest.mark.slow, pytest.mark.server, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.long, pytest.mark.server, pytest.mark.timeout(240)]
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "handover.py"
 

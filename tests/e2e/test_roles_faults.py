@@ -17,7 +17,7 @@ from scaler.clock import SystemClock
 from scaler.roles.controller import ControllerRole
 from scaler.settings import LeaderSettings, RunSettings
 
-pytestmark = [pytest.mark.slow, pytest.mark.server, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.server, pytest.mark.timeout(300)]
 
 WRITES = re.compile(
     r'^tidegate_api_requests_total\{(?!.*reviews\.auth).*verb="(?:create|update|patch|delete)"\} (\S+)$',
