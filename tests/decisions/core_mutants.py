@@ -501,20 +501,20 @@ SETTINGS = [
     (
         annotations,
         "an object may act",
-        'return "observe" in words',
-        'return "observe" in words and words[0] != "act"',
+        'return any(word != "act" for word in words)',
+        'return any(word != "act" for word in words) and annotations.get(MODE) != "act"',
     ),
     (
         annotations,
         "the process does not observe",
-        "namespace_annotations.get(MODE), default)",
-        "namespace_annotations.get(MODE))",
+        'namespace_annotations.get(MODE, "act"), default)',
+        'namespace_annotations.get(MODE, "act"))',
     ),
     (
         annotations,
         "the namespace does not observe",
-        "annotations.get(MODE), namespace_annotations.get(MODE), default",
-        "annotations.get(MODE), default",
+        'annotations.get(MODE, "act"), namespace_annotations.get(MODE, "act"), default',
+        'annotations.get(MODE, "act"), default',
     ),
     (
         annotations,
@@ -597,7 +597,7 @@ SETTINGS = [
     (policies, "no on-error", "on_error=annotations.on_error(so.annotations),", ""),
     (policies, "no formula", "modifiers=modifiers_of(so),", ""),
     (policies, "never after the HPA", "after_scale_in=annotations.after_scale_in(so.annotations),", ""),
-    (policies, "a formula without a target", "target is None or target <= 0", "target is None"),
+    (policies, "a formula without a target", "target is None or int(target * 1000) <= 0", "target is None"),
     (policies, "a target in units", "target=int(target * 1000)", "target=int(target)"),
     (policies, "no activation", "activation=number(written.activation_target) or 0.0", "activation=0.0"),
     (
