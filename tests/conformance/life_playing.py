@@ -3,7 +3,6 @@
 A fast clock makes long what takes real time: IO, and a machine with other work.
 """
 
-import asyncio
 import fcntl
 import os
 from collections.abc import Iterator, Mapping
@@ -24,13 +23,13 @@ _FACTOR = float(os.environ.get("TIDEGATE_TIME_FACTOR") or 8)
 _SLOW = 2.0
 
 
-def played(given: Mapping[str, Any], promised: Mapping[str, Any], folder: Path) -> Seen:
+async def played(given: Mapping[str, Any], promised: Mapping[str, Any], folder: Path) -> Seen:
     """Play a record's input. `folder` is one that all workers of this run share."""
     with _floor(folder, alone=False):
-        seen = asyncio.run(replay(given, _FACTOR))
+        seen = await replay(given, _FACTOR)
     if compared(seen, promised) is Verdict.LATE and _FACTOR > _SLOW:
         with _floor(folder, alone=True):
-            seen = asyncio.run(replay(given, _SLOW))
+            seen = await replay(given, _SLOW)
     return seen
 
 

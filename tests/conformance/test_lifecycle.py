@@ -9,7 +9,7 @@ from life_playing import PATIENCE, played
 
 
 @pytest.mark.timeout(PATIENCE)
-def test_lifecycle(case, tmp_path_factory):
-    seen = played(case.input, case.output, tmp_path_factory.getbasetemp().parent)
+async def test_lifecycle(case, tmp_path_factory):
+    seen = await played(case.input, case.output, tmp_path_factory.getbasetemp().parent)
     different = found_different(seen, case.output)
     assert not different

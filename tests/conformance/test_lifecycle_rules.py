@@ -185,11 +185,11 @@ CASES = {
 
 @pytest.mark.timeout(PATIENCE)
 @pytest.mark.parametrize("name", CASES)
-def test_a_promise_is_kept(name, tmp_path_factory):
+async def test_a_promise_is_kept(name, tmp_path_factory):
     rule, given, output = CASES[name]
     found, promised = deviations.promised("lifecycle", given, deepcopy(output))
     assert rule in (found or "").split("+")
-    seen = played(given, promised, tmp_path_factory.getbasetemp().parent)
+    seen = await played(given, promised, tmp_path_factory.getbasetemp().parent)
     different = found_different(seen, promised)
     assert not different
 

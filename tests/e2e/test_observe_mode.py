@@ -217,7 +217,7 @@ async def test_an_observing_process_asks_for_no_write_in_a_whole_life(redis, mon
     async with controlled(redis, settings=OBSERVE, hpa_sync=6000) as run:
         await live(run)
         assert asked_to_write(run) == []
-        assert len(run.requests) > 5
+        assert {verb for verb, *_ in run.requests} >= {"list", "watch"}
         untouched(run)
         with pytest.raises(Exception, match="not found"):
             run.api.get("apiregistration.k8s.io", "apiservices", "", "v1beta1.external.metrics.k8s.io")
