@@ -23,6 +23,7 @@ from metrics_adapter import telemetry as adapter
 from metrics_adapter.samples import Why
 from scaler import decision_metrics, settings, telemetry
 from scaler.commands.setting import NAMES as SETTABLE
+from scaler.control.admissions import Admissions
 from scaler.control.controller import Controller
 from scaler.control.figures import Figures
 from scaler.control.source_settings import SourceSettings
@@ -190,18 +191,22 @@ class _NothingObserved:
         return {}
 
 
-class _Quiet:
-    """What a collector asks of a controller that has nothing to tell."""
+class _NothingHeld:
+    """The restraints of one that holds nobody."""
 
-    comparisons = _NothingObserved()
-    figures = Figures()
     engagements = 0
 
     def braked(self) -> dict[str, int]:
         return {}
 
-    def unadmitted(self) -> Iterator[tuple[str, str, str]]:
-        return iter(())
+
+class _Quiet:
+    """What a collector asks of a controller that has nothing to tell."""
+
+    comparisons = _NothingObserved()
+    figures = Figures()
+    admissions = Admissions()
+    restraints = _NothingHeld()
 
 
 def _metrics() -> str:

@@ -36,18 +36,18 @@ class DecisionCollector(Collector):
         braked = GaugeMetricFamily(
             "tidegate_braked_objects", "ScaledObjects that the mass-event brake holds.", labels=("source",)
         )
-        for source, count in self._controller.braked().items():
+        for source, count in self._controller.restraints.braked().items():
             braked.add_metric((source,), count)
         yield braked
         engaged = CounterMetricFamily("tidegate_brake_engagements", "How often the mass-event brake engaged.")
-        engaged.add_metric((), self._controller.engagements)
+        engaged.add_metric((), self._controller.restraints.engagements)
         yield engaged
         unadmitted = GaugeMetricFamily(
             "tidegate_unadmitted_objects",
             "1 for a ScaledObject that runs although KEDA's admission webhook refuses it, by KEDA's reason.",
             labels=("namespace", "scaledObject", "reason"),
         )
-        for labels in self._controller.unadmitted():
+        for labels in self._controller.admissions.refused():
             unadmitted.add_metric(labels, 1)
         yield unadmitted
         observed = GaugeMetricFamily(

@@ -6,7 +6,7 @@ HPA asks for a metric ──► refresh ──► sources
 """
 
 import asyncio
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from metrics_adapter.store import Metric, Store
 from scaler.clock import Clock
@@ -52,7 +52,10 @@ _GRACE = 5.0
 
 
 class Controller:
-    """See the module. `start`, then `synced`, then `close`; or `watch` as a standby, and `lead` when it is this one's turn."""
+    """See the module. `start`, then `synced`, then `close`; or `watch` as a standby, and `lead` when it is this one's turn.
+
+    `figures`, `restraints`, `admissions` and `journal` are there to be asked by metrics and by `explain`.
+    """
 
     def __init__(
         self,
@@ -69,7 +72,7 @@ class Controller:
         self._clock = clock
         self._settings = settings
         self.figures = Figures()
-        self._admissions = Admissions()
+        self.admissions = Admissions()
         self._tasks: list[asyncio.Task[None]] = []
         self._telling: asyncio.Task[None] | None = None
         self._queue: WorkQueue[Key] = WorkQueue(
@@ -127,7 +130,7 @@ class Controller:
         self.comparisons = Comparisons(
             clock, mode=settings.mode, live_hpa=self._sightings.hpa, sources=self._sources
         )
-        self._restraints = Restraints(
+        self.restraints = Restraints(
             clock,
             brake=BrakeSettings(
                 share=settings.brake_share, least=settings.brake_least, pace=settings.brake_pace
@@ -148,7 +151,7 @@ class Controller:
         )
         audience = Audience(
             clock=clock,
-            restraints=self._restraints,
+            restraints=self.restraints,
             figures=self.figures,
             journal=self.journal,
             comparisons=self.comparisons,
@@ -164,8 +167,8 @@ class Controller:
             hooks=Hooks(
                 blind=lambda: self._sightings.blind,
                 in_touch=lambda: self._sightings.in_touch,
-                restrain=self._restraints.restrain,
-                read=self._restraints.read,
+                restrain=self.restraints.restrain,
+                read=self.restraints.read,
                 hoped_for=lambda managed: self._queue.add(managed.key),
                 decided=audience.decided,
                 failed=self._reporter.trigger_failed,
@@ -204,13 +207,13 @@ class Controller:
             queue=self._queue,
             roster=self._roster,
             sightings=self._sightings,
-            admissions=self._admissions,
+            admissions=self.admissions,
             reconciler=reconciler,
             finalizer=finalizer,
             evaluator=self._evaluator,
             reporter=self._reporter,
             figures=self.figures,
-            restraints=self._restraints,
+            restraints=self.restraints,
             ticks=self._ticks,
             sources=self._sources,
             feed=self._feed,
@@ -232,7 +235,7 @@ class Controller:
 
     def lead(self) -> None:
         """Begin to work on what is watched."""
-        runs = (self._ticks.run(), self._restraints.run(), self._status.run(), self._work())
+        runs = (self._ticks.run(), self.restraints.run(), self._status.run(), self._work())
         self._tasks += [asyncio.create_task(run) for run in runs]
         self.comparisons.start()
         self._telling = asyncio.create_task(self._events.run())
@@ -252,7 +255,7 @@ class Controller:
         """Stop. Writes under way end; nothing new begins."""
         self._queue.close()
         self._ticks.close()
-        self._restraints.close()
+        self.restraints.close()
         await self.comparisons.close()
         await self._evaluator.close()
         await self._sources.close()
@@ -283,19 +286,6 @@ class Controller:
     def sources(self) -> list[SourceInfo]:
         """How the sources are doing."""
         return self._sources.sources()
-
-    def unadmitted(self) -> Iterator[tuple[str, str, str]]:
-        """Objects that KEDA's webhook would have refused: namespace, name, its reason."""
-        return self._admissions.refused()
-
-    def braked(self) -> dict[str, int]:
-        """How many objects the mass-event brake holds, by source."""
-        return self._restraints.braked()
-
-    @property
-    def engagements(self) -> int:
-        """How often that brake engaged so far."""
-        return self._restraints.engagements
 
     @property
     def objects(self) -> int:

@@ -196,6 +196,6 @@ async def test_what_only_kedas_webhook_refuses_runs_and_is_told(redis):
         assert any(
             "KEDA's webhook would refuse it" in line and "other-scaled-object" in line for line in told
         )
-        assert list(run.controller.unadmitted()) == [("default", "second", "other-scaled-object")]
+        assert list(run.controller.admissions.refused()) == [("default", "second", "other-scaled-object")]
         run.delete("second")
-        await run.until(lambda: not list(run.controller.unadmitted()))
+        await run.until(lambda: not list(run.controller.admissions.refused()))

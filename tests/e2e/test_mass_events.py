@@ -39,8 +39,8 @@ async def test_a_mass_event_is_paced_and_told_once_and_let_through_on_request(re
         told = [e for e in run.api.list("", "events", "default") if e["reason"] == "MassEventBrakeEngaged"]
         assert len(told) == 1
         assert f"of {MANY} active objects" in told[0]["message"]
-        assert sum(run.controller.braked().values()) >= MANY * 0.8
-        assert run.controller.engagements == 1
+        assert sum(run.controller.restraints.braked().values()) >= MANY * 0.8
+        assert run.controller.restraints.engagements == 1
         held = next(f"o{number}" for number in range(MANY) if run.replicas(f"o{number}"))
         await run.until(lambda: run.message("Active", held).startswith("Braked"))
 
@@ -59,7 +59,7 @@ async def test_queues_that_drain_one_by_one_are_no_mass_event(redis):
             run.clear(f"o{number}")
             await run.schedule(5)  # Two a poll round.
         await run.until(lambda: awake(run) == 0)
-        assert run.controller.engagements == 0
+        assert run.controller.restraints.engagements == 0
 
 
 async def test_a_restart_does_not_forget_the_brake(redis):
