@@ -2,12 +2,14 @@
 
 import asyncio
 import gc
+import weakref
 
 import pytest
 from aiohttp import web
 from aws_server import AwsServer
 from moto_server import MotoServer
 
+from scalers.aws import credentials
 from scalers.aws.identity import Operator, Role, StaticKeys
 from scalers.aws_sqs import AwsSqsQueue
 from scalers.sdk import Inputs, Unauthorized, Unavailable, parse
@@ -132,8 +134,11 @@ async def aws():
 
 @pytest.fixture(autouse=True)
 def _clean(monkeypatch, tmp_path):
-    """A process to which AWS's chain gives nothing, and no session of an earlier test."""
-    gc.collect()
+    """A process to which AWS's chain gives nothing, and no session of an earlier test.
+
+    A thread that is about to end may still hold one, so that collecting garbage would not be enough.
+    """
+    monkeypatch.setattr(credentials, "_shared", weakref.WeakValueDictionary())
     for name in (
         "http_proxy",
         "https_proxy",
